@@ -1,0 +1,65 @@
+"""The errors that acofer raises on purpose.
+
+Each is also a builtin kind, so that callers may catch either. A message says
+what was expected, what came, and what to do.
+
+::
+
+    AcoferError
+    ├── InputError (ValueError)           what the user gave cannot be used
+    │   ├── DataError                     pictures, labels, splits
+    │   └── ConfigError                   options, configuration files
+    ├── MissingFileError (FileNotFoundError)
+    ├── MissingExtraError (ImportError)   an optional dependency is absent
+    ├── StoreError (OSError)              a folder or file cannot be written or read
+    └── LeakageError (RuntimeError)       rows would cross from test or validation into training
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AcoferError(Exception):
+    """Base of every error that acofer raises on purpose."""
+
+
+class InputError(AcoferError, ValueError):
+    """What the user gave cannot be used."""
+
+
+class DataError(InputError):
+    """Pictures, labels or splits are not what they should be."""
+
+
+class ConfigError(InputError):
+    """An option or a configuration file is wrong."""
+
+
+class MissingFileError(AcoferError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class MissingExtraError(AcoferError, ImportError):
+    """An optional dependency is not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str, purpose: str) -> MissingExtraError:
+        """Say which extra brings `package`, and what it is needed for."""
+        return cls(f"{purpose} needs {package}, which is not installed; install it with: pip install 'acofer[{extra}]'")
+
+
+class StoreError(AcoferError, OSError):
+    """A folder or file cannot be written or read."""
+
+
+class LeakageError(AcoferError, RuntimeError):
+    """Rows would cross from the test or validation part into training."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known word nearest to `name`, or lists them all."""
+    words = sorted(known)
+    close = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(words)}"
