@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from acofer.errors import ConfigError, DataError, MissingExtraError
+from acofer.features.backbone import (
+    Backbone,
+    check_options,
+    draw_weights,
+    import_keras,
+    load_backbone,
+    name_features,
+    prepare,
+)
+from acofer.features.weights import Weights, architecture, resolve_weights
+
+keras = pytest.importorskip("keras")
+RANDOM = resolve_weights("random", "mobilenetv2", 64)
+
+
+def pictures(n: int, size: int, seed: int = 0) -> list[NDArray[np.uint8]]:
+    return list(np.random.default_rng(seed).integers(0, 256, (n, size, size), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def flat() -> Backbone:
+    return load_backbone("mobilenetv2", 64, RANDOM, "flatten")
+
+
+def test_names_say_which_number_it_is(flat: Backbone) -> None:
+    """Averages and maxima put together from the flattened features by their names are those of the pooled networks."""
+    batch = pictures(3, 64)
+    values = flat.features(batch).astype(np.float64)
+    assert len(flat.feature_names) == values.shape[1] == len(set(flat.feature_names)) == 2 * 2 * 1280
+    column = {name: values[:, i] for i, name in enumerate(flat.feature_names)}
+    for pooling, pool in (("avg", np.mean), ("max", np.max)):
+        net = load_backbone("mobilenetv2", 64, RANDOM, pooling)
+        pooled = net.features(batch)
+        places = ("r0c0", "r0c1", "r1c0", "r1c1")
+        expected = [pool([column[f"{name}/{place}"] for place in places], axis=0) for name in net.feature_names]
+        np.testing.assert_allclose(pooled.T, expected, rtol=2e-3, atol=1e-5)
+
+
+def test_names_follow_row_column_channel() -> None:
+    layers = [{"name": "a", "shape": [1, 2, 2]}, {"name": "b", "shape": [1, 1, 1]}]
+    assert name_features(layers, "flatten") == (
+        "a/c0000/r0c0",
+        "a/c0001/r0c0",
+        "a/c0000/r0c1",
+        "a/c0001/r0c1",
+        "b/c0000/r0c0",
+    )
+    assert name_features(layers, "max") == ("a/c0000", "a/c0001", "b/c0000")
+
+
+def test_short_batch_gives_the_same_rows(flat: Backbone) -> None:
+    batch = pictures(5, 64)
+    whole = flat.features(batch)
+    assert whole.dtype == np.float16
+    np.testing.assert_allclose(flat.features(batch[:2]), whole[:2], rtol=2e-3, atol=1e-5)
+
+
+def test_random_weights_belong_to_their_seed_and_leave_the_caller_alone() -> None:
+    np.random.seed(5)  # noqa: NPY002 - the global generator is what must not change
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
+    batch = pictures(2, 32)
+    made = [
+        load_backbone("mobilenetv2", 32, resolve_weights("random", "mobilenetv2", 32, seed), "avg").features(batch)
+        for seed in (0, 0, 1)
+    ]
+    np.testing.assert_array_equal(made[0], made[1])
+    assert not np.array_equal(made[0], made[2])
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "efficientnetb0"])
+def test_named_file_gives_what_keras_gives_for_imagenet(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras scales EfficientNet's input once more for "imagenet" than for the path of the same file."""
+    from keras.src.utils import file_utils
+
+    net = architecture(name)
+    build = getattr(keras.applications, net.application)
+    drawn = build(weights=None, include_top=False, input_shape=(32, 32, 3))
+    draw_weights(drawn, seed=0)
+    normalisation = {"mean": (0.485, 0.456, 0.406), "variance": (0.229**2, 0.224**2, 0.225**2)}
+    for variable in drawn.variables:
+        if variable.name == "gamma":
+            variable.assign(np.full(variable.shape, 1.2))
+        elif variable.name in normalisation:
+            variable.assign(np.reshape(normalisation[variable.name], variable.shape))
+    path = tmp_path / "drawn.h5"
+    drawn.save(path)  # the older layout of HDF5, that of Keras' own files
+    monkeypatch.setattr(file_utils, "get_file", lambda *_, **__: str(path))
+    own = build(weights="imagenet", include_top=False, input_shape=(32, 32, 3), pooling="avg")
+    batch = pictures(3, 32)
+    pixels = np.stack(batch)[..., None].repeat(3, axis=-1) * net.scale + net.offset
+    expected = own.predict_on_batch(pixels.astype(np.float32))
+    made = load_backbone(name, 32, resolve_weights(path, name, 32), "avg").features(batch)
+    assert expected.std() > 1e-3, "a dead network would prove nothing"
+    np.testing.assert_allclose(made, expected, rtol=2e-3, atol=2e-3 * expected.std())
+
+
+def test_weights_of_another_network(weights_file: Path) -> None:
+    with pytest.raises(DataError, match="does not fit mobilenet without its top") as caught:
+        load_backbone("mobilenet", 32, resolve_weights(weights_file, "mobilenet", 32))
+    assert "\n" not in str(caught.value)
+
+
+class Fixed:
+    """A network that gives one number."""
+
+    def __init__(self, number: float) -> None:
+        self.input_shape = (None, 4, 4, 3)
+        self.number = number
+
+    def predict_on_batch(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.full((len(pixels), 1), self.number, np.float32)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e6])
+def test_features_that_are_not_finite(number: float) -> None:
+    layers: list[dict[str, Any]] = [{"name": "a", "shape": [1, 1, 1]}]
+    net = Backbone(Fixed(number), architecture("mobilenet"), RANDOM, layers, "avg")
+    with pytest.raises(DataError, match="not finite"):
+        net.features(pictures(2, 4))
+
+
+def test_pictures_become_rgb_squares() -> None:
+    grey = pictures(1, 8)[0]
+    colour = np.zeros((8, 8, 3), np.uint8)
+    colour[..., 1] = 100
+    made = prepare([grey, colour, np.full((5, 9), 77, np.uint8), np.full((4, 4, 3), [1, 2, 3], np.uint8)], 8)
+    np.testing.assert_array_equal(made[0], np.stack([grey] * 3, axis=-1))
+    np.testing.assert_array_equal(made[1], colour)
+    np.testing.assert_array_equal(made[2], 77)
+    np.testing.assert_array_equal(made[3], np.broadcast_to([1, 2, 3], (8, 8, 3)))
+
+
+def test_options_are_checked_without_keras() -> None:
+    with pytest.raises(ConfigError, match="from 32 up, but came as 31"):
+        check_options("mobilenetv2", 31, "avg")
+    with pytest.raises(ConfigError, match="whole number"):
+        check_options("mobilenetv2", 48.5, "avg")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="did you mean 'flatten'"):
+        check_options("mobilenetv2", 48, "flat")
+
+
+def test_missing_keras_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(MissingExtraError, match=r"acofer\[nets\]"):
+        import_keras()
+
+
+def test_keras_set_up_otherwise_is_refused() -> None:
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ConfigError, match="channels_last"):
+            load_backbone("mobilenetv2", 32, RANDOM)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_hdf5_without_a_network(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "numbers.h5", "w") as file:
+        file["numbers"] = np.arange(10)
+    weights = Weights("file", tmp_path / "numbers.h5", "digest", "numbers")
+    with pytest.raises(DataError, match="does not fit mobilenetv2"):
+        load_backbone("mobilenetv2", 32, weights)
+
+
+def test_file_that_holds_half_a_network(weights_file: Path, tmp_path: Path) -> None:
+    """Keras would leave the other layers as they were drawn."""
+    import shutil
+
+    import h5py
+
+    path = tmp_path / "half.weights.h5"
+    shutil.copy(weights_file, path)
+    with h5py.File(path, "r+") as file:
+        file["layers/conv2d/vars/0"][...] = np.nan
+    with pytest.raises(DataError, match="holds nothing for Conv1/kernel"):
+        load_backbone("mobilenetv2", 32, resolve_weights(path, "mobilenetv2", 32))
