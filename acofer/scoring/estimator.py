@@ -1,0 +1,180 @@
+"""Scoring subsets with any scikit-learn estimator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acofer.errors import ConfigError, nearest
+from acofer.records import SubsetScore
+from acofer.scoring.metrics import Metric
+from acofer.scoring.protocol import Fold, IndexArray, OnScore, standard_error, validation_blocks
+
+Judge = Callable[[Any, NDArray, NDArray], float]
+"""A scikit-learn scorer: ``judge(fitted estimator, X, y)``, larger is better."""
+
+BACKENDS = {"threads": "threading", "processes": "loky"}
+
+
+class EstimatorScorer:
+    """Fits a clone of one estimator on each fold and scores its predictions on the real validation rows.
+
+    Parameters
+    ----------
+    estimator : scikit-learn estimator
+        Cloned for every fit, its seed included, so that all subsets meet the same trees.
+    folds : list of Fold
+        One fold (a validation part) or several. With one, standard errors
+        come from blocks of its validation rows.
+    metric : Metric or callable
+        A `Metric` on class probabilities, or a scikit-learn scorer (larger is better).
+    classes : ndarray, shape (n_classes,)
+        All classes, sorted; only for a `Metric`.
+    n_jobs : int
+        Workers; the scores do not depend on it.
+    backend : {"threads", "processes"}
+    seed : int
+        Of the blocks.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        folds: Sequence[Fold],
+        metric: Metric | Judge,
+        *,
+        classes: NDArray | None = None,
+        n_jobs: int = 1,
+        backend: str = "threads",
+        seed: int = 0,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise ConfigError(
+                f"backend: expected one of {', '.join(BACKENDS)}; got {backend!r}; {nearest(backend, BACKENDS)}"
+            )
+        self._estimator = estimator
+        self._folds = list(folds)
+        self._metric = metric
+        self._classes = np.empty(0) if classes is None else classes
+        self._n_jobs = n_jobs
+        self._backend = backend
+        self._blocks = [validation_blocks(folds[0].y_validation, seed)] if len(folds) == 1 else None
+        self.metric_name = metric.name if isinstance(metric, Metric) else getattr(metric, "_score_name", "score")
+        self.greater_is_better = metric.greater_is_better if isinstance(metric, Metric) else True
+
+    def score(self, subsets: Sequence[IndexArray], on_score: OnScore | None = None) -> list[SubsetScore]:
+        """Score the subsets; see `acofer.scoring.protocol.SubsetScorer`."""
+        from joblib import Parallel, delayed
+
+        done: list[SubsetScore | None] = [None] * len(subsets)
+        largest_first = sorted(range(len(subsets)), key=lambda i: -len(subsets[i]))  # so that no worker ends late
+        pool = Parallel(self._n_jobs, backend=BACKENDS[self._backend], return_as="generator_unordered", batch_size=1)
+        for position, score in pool(delayed(self._numbered)(i, subsets[i]) for i in largest_first):
+            done[position] = score
+            if on_score is not None:
+                on_score(position, score)
+        return [score for score in done if score is not None]
+
+    def _numbered(self, position: int, indices: IndexArray) -> tuple[int, SubsetScore]:
+        return position, self._score_one(indices)
+
+    def _score_one(self, indices: IndexArray) -> SubsetScore:
+        start = time.perf_counter()
+        if self._blocks is not None:
+            value, parts = self._score_blocks(self._folds[0], indices, self._blocks[0])
+        else:
+            parts = np.array([self._score_fold(fold, indices) for fold in self._folds])
+            value = float(parts.mean())
+        sign = 1.0 if self.greater_is_better else -1.0
+        return SubsetScore(
+            indices=indices,
+            utility=sign * value,
+            value=value,
+            fold_utilities=sign * parts,
+            standard_error=standard_error(parts),
+            seconds=time.perf_counter() - start,
+        )
+
+    def _score_fold(self, fold: Fold, indices: IndexArray) -> float:
+        return self._judged(self._fitted(fold, indices), fold.validation(indices), fold.y_validation)
+
+    def _score_blocks(
+        self, fold: Fold, indices: IndexArray, blocks: list[NDArray[np.int64]]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Score the whole validation part and each of its blocks, predicting once where the metric allows it."""
+        model = self._fitted(fold, indices)
+        X, y = fold.validation(indices), fold.y_validation
+        if not isinstance(self._metric, Metric):
+            return self._judged(model, X, y), np.array([self._judged(model, X[b], y[b]) for b in blocks])
+        proba, true = class_probabilities(model, X, self._classes), np.searchsorted(self._classes, y)
+        return self._metric.of(true, proba), np.array([self._metric.of(true[b], proba[b]) for b in blocks])
+
+    def _fitted(self, fold: Fold, indices: IndexArray) -> Any:
+        from sklearn.base import clone
+
+        X, y, weight = fold.train(indices)
+        weights = {} if weight is None else {"sample_weight": weight}
+        return clone(self._estimator).fit(X, y, **weights)
+
+    def _judged(self, model: Any, X: NDArray, y: NDArray) -> float:
+        if isinstance(self._metric, Metric):
+            return self._metric.of(np.searchsorted(self._classes, y), class_probabilities(model, X, self._classes))
+        return float(self._metric(model, X, y))
+
+
+def class_probabilities(model: Any, X: NDArray, classes: NDArray) -> NDArray[np.float64]:
+    """Return probabilities with one column for each of the sorted `classes`, also of those the model never saw.
+
+    A model without ``predict_proba`` gives all its probability to the class it predicts; log-loss then
+    counts every error alike.
+    """
+    proba = np.zeros((len(X), len(classes)))
+    if hasattr(model, "predict_proba"):
+        proba[:, np.searchsorted(classes, model.classes_)] = model.predict_proba(X)
+    else:
+        proba[np.arange(len(X)), np.searchsorted(classes, model.predict(X))] = 1.0
+    return proba
+
+
+def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[str, Any] | None = None) -> Any:
+    """Return the scorer's estimator: ``"forest"``, or any scikit-learn classifier by the name of its class.
+
+    Parameters
+    ----------
+    name : str
+        ``"forest"`` is a `RandomForestClassifier` of `trees` trees.
+    trees : int
+        90 in the published system.
+    seed : int
+        Becomes ``random_state`` where the classifier has one.
+    params : dict, optional
+        Further parameters of the classifier.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such classifier or parameter.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.utils import all_estimators
+
+    settings = dict(params or {})
+    if name == "forest":
+        kind: Any = RandomForestClassifier
+        settings.setdefault("n_estimators", trees)
+    else:
+        known = dict(all_estimators(type_filter="classifier"))
+        if name not in known:
+            hint = nearest(name, [*known, "forest"])
+            raise ConfigError(f"scorer: expected 'forest' or a scikit-learn classifier; got {name!r}; {hint}")
+        kind = known[name]
+    try:
+        model = kind(**settings)
+        model._validate_params()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"scorer_params: {name} does not take them: {error}") from None
+    return model.set_params(random_state=seed) if "random_state" in model.get_params() else model
