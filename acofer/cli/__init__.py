@@ -1,0 +1,101 @@
+"""The command line: flags -> configuration -> one call into the rooms above -> print.
+
+Results go to stdout, progress and complaints to stderr. Exit codes: 0 done, 1 a fault of acofer's, 2 something
+the user can put right (one line says what), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from acofer.cli import cache, data, embed, predict, search
+from acofer.errors import AcoferError, nearest
+
+_EXAMPLES = """\
+examples:
+  acofer search --ants 20 --iters 3          the embedded faces, offline, about a minute
+  acofer search --data fer2013.csv           FER2013
+  acofer data info fer2013.csv               what is in a data set
+  acofer predict runs/RUN face.png           use what a search found
+
+Each command has its own --help, with examples.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that names the nearest flag when one is misspelt, in one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"acofer: error: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if "prog" not in parsed:
+            parsed.prog = self.prog  # the innermost command parses first
+        return parsed, unknown
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            hint = f"; {nearest(flag, parsed.known_flags)}" if flag.startswith("-") and "known_flags" in parsed else ""
+            self.exit(2, f"acofer: error: unknown argument {unknown[0]}{hint}; see {parsed.prog} --help\n")
+        return parsed
+
+
+def build_parser() -> Parser:
+    """Return the parser of the whole command line; nothing heavy is imported."""
+    parser = Parser(
+        prog="acofer",
+        description="Pick a small subset of a frozen image network's features by ant colony optimization,\n"
+        "and say honestly what came of it.",
+        epilog=_EXAMPLES,
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for module in (search, embed, data, cache, predict):
+        module.add_to(commands)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Look the version up only when it is asked for."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(nargs=0, help="print the version and exit", **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"acofer {version('acofer')}")
+        parser.exit()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = build_parser().parse_args(arguments)
+    warnings.showwarning = _show_warning
+    try:
+        return args.run(args)
+    except AcoferError as error:
+        print(f"acofer: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of stdout has had enough
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("acofer: interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, UserWarning):
+        print(f"acofer: warning: {' '.join(str(message).split())}", file=sys.stderr)

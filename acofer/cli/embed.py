@@ -1,0 +1,56 @@
+"""``acofer embed``: fill the cache of embeddings."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from acofer.cli.options import add_options, config_of
+from acofer.cli.progress import ProgressDisplay
+
+_EPILOG = """\
+examples:
+  acofer embed fer2013.csv                         MobileNetV2 at 48x48, flattened
+  acofer embed pictures/ --image-size 96 --pooling avg
+  acofer embed fer2013.csv --weights weights.h5    where the download is out of reach
+"""
+_OPTIONS = ("ferplus", "on_broken", "backbone", "image_size", "pooling", "weights", "cache_dir")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "embed",
+        help="embed pictures with a frozen network, once",
+        description="Embed pictures with a frozen network and keep the result, so that searches start at once.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("data", metavar="DATA", help="'demo', a folder of pictures, or FER2013's CSV")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(run=_run, known_flags=["--quiet", *add_options(parser, _OPTIONS)])
+
+
+def _run(args: argparse.Namespace) -> int:
+    config = config_of(args)
+    with ProgressDisplay(quiet=args.quiet) as progress:
+        from acofer.data.load import load_faces
+        from acofer.features.cache import Store
+        from acofer.features.embed import embed
+
+        images = load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+        embeddings = embed(
+            images,
+            backbone=config.backbone,
+            image_size=config.image_size,
+            pooling=config.pooling,
+            weights=config.weights,
+            store=Store(config.cache_dir),
+            progress=progress,
+        )
+    rows, features = embeddings.values.shape
+    about = embeddings.about
+    print(f"{rows:,} pictures x {features:,} features, {embeddings.values.nbytes / 1e6:,.0f} MB")
+    print(f"weights {about['weights']}, sha256 {about['weights_digest']}")
+    print(f"computed at {about['pictures_per_second']:,.0f} pictures per second in {about['seconds']:,.1f} s")
+    print(f"key {embeddings.key}")
+    return 0

@@ -1,0 +1,56 @@
+"""``acofer predict``: use the classifier that a search left behind."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from acofer.cli.progress import ProgressDisplay
+
+_EPILOG = """\
+examples:
+  acofer predict runs/RUN face.png
+  acofer predict runs/RUN *.jpg --json
+"""
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "predict",
+        help="use a search's classifier on pictures",
+        description="Embed pictures as the run did and classify them with the model it kept.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("folder", metavar="RUN", help="run folder of a search")
+    parser.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files")
+    parser.add_argument("--weights", metavar="FILE", help="weights file, where the run's own is not at hand")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.set_defaults(run=_run, known_flags=["--weights", "--json", "--quiet"])
+
+
+def _run(args: argparse.Namespace) -> int:
+    with ProgressDisplay(quiet=args.quiet):
+        from acofer.runs.predict import predict
+
+        predictions = predict(args.folder, args.pictures, weights=args.weights)
+    if args.json:
+        print(json.dumps(predictions, indent=1))
+    else:
+        _print(predictions)
+    return 0
+
+
+def _print(predictions: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for column in ("picture", "class", "share", "next", "share "):
+        table.add_column(column, justify="right" if column.startswith("share") else "left", overflow="fold")
+    for row in predictions:
+        (first, share), (second, next_share) = sorted(row["shares"].items(), key=lambda item: -item[1])[:2]
+        table.add_row(row["picture"], first, f"{share:.2f}", second, f"{next_share:.2f}")
+    Console(highlight=False).print(table)

@@ -1,0 +1,71 @@
+"""``acofer search``: the main job."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from acofer.cli.options import add_options, config_of
+from acofer.cli.progress import ProgressDisplay
+from acofer.config import SearchConfig, visible_options
+
+_DESCRIPTION = """\
+Embed pictures with a frozen network, let an ant colony choose features, and test the choice once,
+beside all features, random subsets of the same size and the top of the heuristic alone.
+"""
+_EPILOG = """\
+Options come from defaults, then --config, then ACOFER_* variables (ACOFER_ANTS=40), then flags.
+
+examples:
+  acofer search --ants 20 --iters 3                       the embedded faces, offline
+  acofer search --data fer2013.csv --size 256             exactly 256 features of FER2013
+  acofer search --data pictures/ --folds 5 --metric macro-f1
+  acofer search --config runs/RUN/config.toml --seed 1    a run again, with another seed
+  acofer search --protocol leaky-smote-first              what SMOTE before the split would print
+"""
+_SECTIONS = {
+    "data": "pictures",
+    "features": "embeddings",
+    "balance": "balancing",
+    "scoring": "scoring of subsets",
+    "colony": "ant colony",
+    "run": "the run",
+}
+
+
+def add_to(commands: Any) -> None:
+    """Add the command and its flags, one for each option of `SearchConfig`."""
+    parser = commands.add_parser(
+        "search", help="choose features by ant colony and test the choice", description=_DESCRIPTION, epilog=_EPILOG
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file of options, e.g. a run folder's config.toml")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON instead of tables")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    groups = {section: parser.add_argument_group(title) for section, title in _SECTIONS.items()}
+    known = ["--config", "--json", "--quiet"]
+    for section, group in groups.items():
+        known += add_options(group, [o.name for o in visible_options() if o.metadata["section"] == section])
+    parser.set_defaults(run=_run, known_flags=known)
+
+
+def _run(args: argparse.Namespace) -> int:
+    numbers, folder = _search(config_of(args, args.config), quiet=args.quiet)
+    if args.json:
+        print(json.dumps(numbers, indent=1))
+    else:
+        from acofer.cli.tables import print_search
+
+        print_search(numbers, str(folder))
+    return 0
+
+
+def _search(config: SearchConfig, *, quiet: bool) -> tuple[dict[str, Any], Any]:
+    with ProgressDisplay(quiet=quiet) as progress:
+        progress("loading", 0, 1)
+        from acofer.report.figures import write_figures
+        from acofer.runs.search import run_search
+
+        progress("loading", 1, 1)
+        result = run_search(config, progress=progress, draw=write_figures)
+    return result.numbers, result.folder

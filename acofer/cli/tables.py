@@ -1,0 +1,111 @@
+"""What a search prints, from its numbers and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_MEASURES = ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1")
+_MOST_CONFUSED = 10
+"""Classes up to which the confusion matrix fits 80 columns."""
+
+
+def print_search(numbers: dict[str, Any], folder: str) -> None:
+    """Print the outcome of a search to stdout."""
+    console = Console(highlight=False)
+    for warning in numbers["data"]["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+    console.print(_contenders(numbers))
+    console.print(_per_class(numbers))
+    console.print(_search_line(numbers), markup=False)
+    if numbers["without copies"]:
+        console.print(_copies_line(numbers), markup=False)
+    console.print(_time_line(numbers["seconds"]), markup=False)
+    console.print()
+    console.print(numbers["verdict"], style="bold", markup=False)
+    console.print()
+    console.print(f"kept in {folder}", markup=False, soft_wrap=True)
+    console.print(f"  repeat:  acofer search --config {folder}/config.toml", markup=False, soft_wrap=True)
+    console.print(f"  predict: acofer predict {folder} PICTURE...", markup=False, soft_wrap=True)
+
+
+def _titled(numbers: dict[str, Any], text: str) -> str:
+    return text if numbers["protocol"] == "clean" else f"{text} [{numbers['protocol']}]"
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.text import Text
+
+    return Table(
+        title=Text(title, style="bold", overflow="fold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+
+
+def _contenders(numbers: dict[str, Any]) -> Table:
+    """One row a measure; the chosen subset and its nulls side by side, intervals below the values."""
+    cards, draws = numbers["contenders"], numbers["random draws"]
+    rows = cards["colony"]["rows"]
+    table = _table(_titled(numbers, f"Test part, {rows:,} rows, opened once (95 % bootstrap intervals)"))
+    table.add_column("")
+    for name in ("colony", "all features", "top by heuristic"):
+        table.add_column(f"{name}\n{cards[name]['features']:,}", justify="right")
+    table.add_column(f"random, {draws['draws']} draws\n{cards['colony']['features']:,}", justify="right")
+    for measure in _MEASURES:
+        cells = [_with_interval(cards[name][measure]) for name in ("colony", "all features", "top by heuristic")]
+        spread = draws[measure]
+        cells.append(f"{spread['mean']:.3f}\n{spread['lowest']:.3f}–{spread['highest']:.3f}")
+        table.add_row(measure, *cells)
+    return table
+
+
+def _with_interval(rate: dict[str, Any]) -> str:
+    low, high = rate["interval"]
+    return f"{rate['value']:.3f}\n{low:.3f}–{high:.3f}"
+
+
+def _per_class(numbers: dict[str, Any]) -> Table:
+    """One row a class, with where its pictures went where that fits a page."""
+    card, names = numbers["contenders"]["colony"], numbers["data"]["classes"]
+    shows_confusion = len(names) <= _MOST_CONFUSED
+    where = "; right: where its pictures went, %" if shows_confusion else ""
+    table = _table(_titled(numbers, f"The chosen features by class{where}"))
+    columns = [str(c) for c in range(len(names))] if shows_confusion else []
+    for column in ("class", "rows", "precision", "recall", "F1", *columns):
+        table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)
+    for c, (row, counts) in enumerate(zip(card["per class"], card["confusion"], strict=True)):
+        shares = [f"{100 * count / max(row['rows'], 1):.0f}" for count in counts] if shows_confusion else []
+        rates = [f"{row[measure]:.2f}" for measure in ("precision", "recall", "F1")]
+        table.add_row(f"{c} {names[c]}", str(row["rows"]), *rates, *shares)
+    return table
+
+
+def _search_line(numbers: dict[str, Any]) -> str:
+    search, score = numbers["search"], numbers["search score"]
+    error = search["chosen"]["standard error"]
+    margin = "" if error is None else f" ± {error:.3f}"
+    return _titled(
+        numbers,
+        f"search score ({score['metric']} on {search['scored on']}, the pick of {search['subsets scored']} subsets): "
+        f"{score['search score']:.3f}{margin}; on the test part {score['same metric on the test part']:.3f}; "
+        f"optimism {score['optimism']:+.3f}",
+    )
+
+
+def _copies_line(numbers: dict[str, Any]) -> str:
+    n_copies = numbers["split"]["test rows also in training"]
+    rest = numbers["without copies"]
+    return (
+        f"{n_copies} test pictures also stand in train or validation; without them accuracy is "
+        f"{rest['accuracy']['value']:.3f} on {rest['rows']:,} rows"
+    )
+
+
+def _time_line(seconds: dict[str, float]) -> str:
+    total = sum(seconds.values())
+    return "seconds: " + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items()) + f"; in all {total:.1f}"

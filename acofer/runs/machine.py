@@ -1,0 +1,48 @@
+"""What a result ran on: every figure is kept with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from typing import Any
+
+_PACKAGES = ("acofer", "numpy", "scipy", "scikit-learn", "imbalanced-learn", "numba", "joblib")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of every package that can move a figure."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _PACKAGES}}
+
+
+def machine() -> dict[str, Any]:
+    """Return the processor, its cores and the operating system."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123 - a device, read line by line
+            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+class Stopwatch:
+    """Wall seconds by stage, in the order in which the stages began."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block and add it to the stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -1,0 +1,199 @@
+"""Which rows a search is fitted, scored and tested on, under each protocol.
+
+``clean`` is the only honest one: resampling happens inside the training rows,
+validation and test rows are real. The others repeat, under their own names, what
+published pipelines do, so that a reader sees what it adds to a figure:
+
+* ``leaky-smote-first``: SMOTE on all pictures, then a random 80/20 split. Synthetic
+  neighbours of a test row stand in the training part, and the other way round.
+* ``leaky-smote-test``: a random 80/20 split, then SMOTE on the training part and,
+  apart, on the test part. Synthetic test rows lie between real ones, where they are easy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from acofer.config import SearchConfig
+from acofer.errors import ConfigError
+from acofer.features.balance import balance
+from acofer.records import Split
+from acofer.scoring.protocol import (
+    Fold,
+    ResampledFold,
+    RowArray,
+    RowFold,
+    SealedLabels,
+    check_disjoint,
+    stratified_folds,
+)
+
+FloatMatrix = NDArray[np.float32]
+_LEAKY_TEST_SHARE = 0.2
+_SEARCH_VALIDATION_SHARE = 0.125  # of the 80 %: a tenth of all pictures, as in FER2013's own split
+
+
+@dataclass(frozen=True)
+class Material:
+    """Rows for one run.
+
+    Attributes
+    ----------
+    protocol : str
+    X, y : ndarray of float32 (n, n_features), ndarray of int64 (n,)
+        Rows to develop on: all that is not test.
+    train : ndarray of int64
+        Which of them the final model is fitted on (after resampling, if the protocol resamples inside).
+    validation : ndarray of int64
+        Which of them subsets are scored on when there are no folds; empty if it is yet to be cut from `train`.
+    resample : str
+        How training rows are resampled; "none" where the protocol has resampled already.
+    X_test : ndarray of float32
+    sealed : SealedLabels
+    test_rows : ndarray of int64 or None
+        The pictures behind `X_test`; None where some are synthetic.
+    n_synthetic_test_rows : int
+    """
+
+    protocol: str
+    X: FloatMatrix
+    y: NDArray[np.int64]
+    train: RowArray
+    validation: RowArray
+    resample: str
+    X_test: FloatMatrix
+    sealed: SealedLabels
+    test_rows: RowArray | None
+    n_synthetic_test_rows: int
+
+
+def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: Split) -> Material:
+    """Lay out the rows as the configured protocol says.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    values : ndarray of shape (n, n_features)
+        Embeddings of all pictures.
+    labels : ndarray of int, shape (n,)
+    split : Split
+        Used by the clean protocol; the leaky ones draw their own.
+    """
+    y = labels.astype(np.int64)
+    if config.protocol == "clean":
+        return _clean(config, values, y, split)
+    if config.balance == "none":
+        raise ConfigError(f"protocol {config.protocol} is about resampling; got balance none; set --balance smote")
+    if config.protocol == "leaky-smote-first":
+        return _resampled_first(config, values, y)
+    return _resampled_test(config, values, y)
+
+
+def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
+    check_disjoint(train=split.train, validation=split.validation, test=split.test)
+    developing = np.concatenate([split.train, split.validation])
+    n_train = len(split.train)
+    return Material(
+        protocol=config.protocol,
+        X=_float32(values, developing),
+        y=y[developing],
+        train=np.arange(n_train),
+        validation=np.arange(n_train, len(developing)),
+        resample=config.balance,
+        X_test=_float32(values, split.test),
+        sealed=SealedLabels(y[split.test]),
+        test_rows=split.test,
+        n_synthetic_test_rows=0,
+    )
+
+
+def _resampled_first(config: SearchConfig, values: NDArray, y: NDArray[np.int64]) -> Material:
+    all_rows = balance(_float32(values, np.arange(len(y))), y, config.balance, seed=config.seed)
+    developing, test = _random_cut(all_rows.y, _LEAKY_TEST_SHARE, config.seed)
+    return Material(
+        protocol=config.protocol,
+        X=all_rows.X[developing],
+        y=all_rows.y[developing],
+        train=np.arange(len(developing)),
+        validation=np.empty(0, np.int64),
+        resample="none",
+        X_test=all_rows.X[test],
+        sealed=SealedLabels(all_rows.y[test]),
+        test_rows=None,
+        n_synthetic_test_rows=int((~all_rows.is_real[test]).sum()),
+    )
+
+
+def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64]) -> Material:
+    developing, test = _random_cut(y, _LEAKY_TEST_SHARE, config.seed)
+    test_part = balance(_float32(values, test), y[test], config.balance, seed=config.seed)
+    return Material(
+        protocol=config.protocol,
+        X=_float32(values, developing),
+        y=y[developing],
+        train=np.arange(len(developing)),
+        validation=np.empty(0, np.int64),
+        resample=config.balance,
+        X_test=test_part.X,
+        sealed=SealedLabels(test_part.y),
+        test_rows=None,
+        n_synthetic_test_rows=int((~test_part.is_real).sum()),
+    )
+
+
+def training_matrix(material: Material, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
+    """Return the rows and labels the final model is fitted on, in Fortran order."""
+    return _balanced(material, material.train, seed)
+
+
+def search_folds(
+    config: SearchConfig, material: Material, training: tuple[FloatMatrix, NDArray[np.int64]]
+) -> list[Fold]:
+    """Return the folds subsets are scored on; `training` is reused where a fold trains on just that."""
+    validates_apart = config.folds == 0 and len(material.validation) > 0
+    if validates_apart:
+        X_validation = np.asfortranarray(material.X[material.validation])
+        return [ResampledFold(*training, X_validation, material.y[material.validation])]
+    if material.resample == "none":
+        X = np.asfortranarray(material.X)
+        return [RowFold(X, material.y, train, validation) for train, validation in _cuts(config, material)]
+    return [
+        ResampledFold(
+            *_balanced(material, train, config.seed),
+            np.asfortranarray(material.X[validation]),
+            material.y[validation],
+        )
+        for train, validation in _cuts(config, material)
+    ]
+
+
+def _cuts(config: SearchConfig, material: Material) -> Iterator[tuple[RowArray, RowArray]]:
+    y = material.y[material.train]
+    if config.folds:
+        cuts = stratified_folds(y, config.folds, config.seed)
+    else:
+        cuts = [_random_cut(y, _SEARCH_VALIDATION_SHARE, config.seed)]
+    for train, validation in cuts:
+        yield material.train[train], material.train[validation]
+
+
+def _balanced(material: Material, rows: RowArray, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
+    if material.resample == "none":
+        return np.asfortranarray(material.X[rows]), material.y[rows]
+    balanced = balance(material.X[rows], material.y[rows], material.resample, seed=seed)
+    return np.asfortranarray(balanced.X), balanced.y
+
+
+def _random_cut(y: NDArray[np.int64], share: float, seed: int) -> tuple[RowArray, RowArray]:
+    from sklearn.model_selection import train_test_split
+
+    kept, cut = train_test_split(np.arange(len(y)), test_size=share, stratify=y, random_state=seed)
+    return np.sort(kept), np.sort(cut)
+
+
+def _float32(values: NDArray, rows: RowArray) -> FloatMatrix:
+    return np.asarray(values[rows], dtype=np.float32)
