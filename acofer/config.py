@@ -93,7 +93,7 @@ class SearchConfig:
     )  # fmt: skip
     pick: str = _option(
         "run", "1se", "best, 1se (smallest within one standard error) or a largest size", "best, 1se or a number",
-        lambda v: v in ("best", "1se") or v.isdecimal(),
+        lambda v: v in ("best", "1se") or (v.isdecimal() and int(v) >= 1),
     )  # fmt: skip
     protocol: str = _choice("run", "clean", "clean, or by name a leak that published figures contain", PROTOCOLS)
     null_draws: int = _option("run", 5, "random subsets to compare with", "at least 1", lambda v: v >= 1)

@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
             parsed.prog = self.prog  # the innermost command parses first
         return parsed, unknown
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             flag = unknown[0].partition("=")[0]

@@ -131,8 +131,9 @@ def read_about(place: Path, key: str) -> dict[str, Any]:
 
 
 def without_checksums(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an entry is, less what only the store needs."""
-    return {name: value for name, value in about.items() if name not in ("values", "format")}
+    """Return what an entry is and its shape, less what only the store needs."""
+    kept = {name: value for name, value in about.items() if name not in ("values", "format")}
+    return kept | {"shape": about.get("values", {}).get("shape")}
 
 
 def check_sound(values: NDArray[np.float16], described: Mapping[str, Any]) -> None:

@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine:
+#   make search   sets up and runs the main job, offline, on the embedded faces
+#   make test     sets up and passes the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: search test lint unit test-oldest build clean
+
+search: $(VENV)/.core
+	$(BIN)/acofer search --ants 20 --iters 3
+
+test: lint unit test-oldest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy acofer
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses 2
+
+# The core on the oldest versions it allows: what needs TensorFlow skips.
+test-oldest: $(VENV)-oldest/.core
+	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 tests/colony tests/scoring tests/runs tests/test_config.py
+
+build: $(VENV)/.dev
+	$(BIN)/python -m build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "acofer needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --editable '.[dev]'
+	@touch $@ $(VENV)/.core
+
+$(VENV)-oldest/.core: tests/oldest.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check --quiet install --constraint tests/oldest.txt \
+	  --editable . pandas packaging pytest pytest-xdist pytest-timeout hypothesis
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-oldest build dist .pytest_cache .mypy_cache .ruff_cache
