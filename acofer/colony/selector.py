@@ -296,7 +296,9 @@ def _grouped(cv: Any, estimator: Any, groups: Any) -> Any:
 
 
 def _resampled(X: NDArray, y: NDArray, train: NDArray, validation: NDArray, method: str, seed: int) -> ResampledFold:
-    from acofer.features.balance import balance
+    from acofer.features import balance as room
 
-    balanced = balance(X[train], y[train], method, seed=seed)
-    return ResampledFold(np.asfortranarray(balanced.X), balanced.y, np.asfortranarray(X[validation]), y[validation])
+    classes, codes = np.unique(y[train], return_inverse=True)  # resampling wants numbers; labels may be words
+    balanced = room.balance(X[train], codes, method, seed=seed)
+    X_validation = np.asfortranarray(X[validation])
+    return ResampledFold(np.asfortranarray(balanced.X), classes[balanced.y], X_validation, y[validation])

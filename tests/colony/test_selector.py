@@ -191,7 +191,7 @@ def test_resampling_happens_inside_training_folds_only(monkeypatch):
 
     monkeypatch.setattr(room, "balance", spy)
     cuts = list(StratifiedKFold(3).split(X, y))
-    quick(balance="smote", cv=cuts, size=2).fit(X, y)
+    quick(balance="smote", cv=cuts, size=2).fit(X, np.array(["many", "few"])[y])
     assert trained == [set(X[train, 0].tolist()) for train, _ in cuts]
 
 

@@ -64,7 +64,7 @@ def test_what_is_written_is_found(store: Store, block: int, monkeypatch: pytest.
     np.testing.assert_array_equal(found.values, values)
     assert isinstance(found.values, np.memmap)
     assert not found.values.flags.writeable
-    assert found.about == ABOUT | {"key": KEY}
+    assert found.about == ABOUT | {"key": KEY, "shape": list(values.shape)}
     assert store.find(key_of(ABOUT | {"pooling": "avg"})) is None
     store.verify(KEY)
 

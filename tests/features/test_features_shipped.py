@@ -42,7 +42,7 @@ def test_nothing_is_lost(folder: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.values.view(np.uint16), every_kind_of_number().view(np.uint16))
     assert found.values.flags.c_contiguous
     assert not found.values.flags.writeable
-    assert found.about == ABOUT | {"key": KEY}
+    assert found.about == ABOUT | {"key": KEY, "shape": list(found.values.shape)}
 
 
 def test_stand_in_needs_all_fields(folder: Path, tmp_path: Path) -> None:
