@@ -20,11 +20,11 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy acofer
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # The core on the oldest versions it allows: what needs TensorFlow skips.
 test-oldest: $(VENV)-oldest/.core
-	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 tests/colony tests/scoring tests/runs tests/test_config.py
+	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/colony tests/scoring tests/runs tests/test_config.py
 
 build: $(VENV)/.dev
 	$(BIN)/python -m build

@@ -92,8 +92,8 @@ class SearchConfig:
         _is_size,
     )  # fmt: skip
     pick: str = _option(
-        "run", "1se", "best, 1se (smallest within one standard error) or a largest size", "best, 1se or a number",
-        lambda v: v in ("best", "1se") or (v.isdecimal() and int(v) >= 1),
+        "run", "1se", "1se: the smallest within one standard error of the best; best; N: the best of at most N",
+        "best, 1se or a number", lambda v: v in ("best", "1se") or (v.isdecimal() and int(v) >= 1),
     )  # fmt: skip
     protocol: str = _choice("run", "clean", "clean, or by name a leak that published figures contain", PROTOCOLS)
     null_draws: int = _option("run", 5, "random subsets to compare with", "at least 1", lambda v: v >= 1)
@@ -206,8 +206,8 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError):
-        raise MissingFileError(f"expected a TOML file at {path}; there is none; check --config") from None
+    except OSError as error:
+        raise MissingFileError(f"expected a TOML file at {path}; {error.strerror}; check --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: expected a TOML file; {error}") from None
     options = option_names()

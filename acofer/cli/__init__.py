@@ -7,6 +7,7 @@ the user can put right (one line says what), 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -32,6 +33,12 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **settings)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest command, where argparse would list them all."""
+        if action.choices is not None and value not in action.choices:
+            kind = str(action.metavar or action.dest).lower()
+            raise argparse.ArgumentError(None, f"unknown {kind} {value!r}; {nearest(str(value), action.choices)}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"acofer: error: {message}; see {self.prog} --help\n")
@@ -84,12 +91,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     warnings.showwarning = _show_warning
     try:
-        return args.run(args)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code
     except AcoferError as error:
         print(f"acofer: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of stdout has had enough
-        sys.stderr.close()
+    except MemoryError as error:
+        print(
+            f"acofer: error: not enough memory; {' '.join(str(error).split())}; use fewer features "
+            "(--pooling avg, a smaller --image-size) or --balance none",
+            file=sys.stderr,
+        )
+        return 2
+    except BrokenPipeError:  # the reader of stdout has had enough; what is left goes nowhere, quietly
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("acofer: interrupted; nothing was written", file=sys.stderr)

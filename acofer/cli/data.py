@@ -27,7 +27,8 @@ def add_to(commands: Any) -> None:
     info = actions.add_parser(
         "info",
         help="counts, copies, blanks, a contact sheet",
-        description="Show counts by class and part, copies across parts and blank pictures, and write a contact sheet.",
+        description="Show counts by class and part, copies across parts and blank pictures,\n"
+        "and write a contact sheet: some pictures of each class.",
         epilog=_EPILOG,
     )
     info.add_argument("data", metavar="DATA", help="'demo', a folder of pictures, or FER2013's CSV")
@@ -35,7 +36,7 @@ def add_to(commands: Any) -> None:
     info.add_argument("--sheet", metavar="FILE", help="contact sheet to write (default contact-sheet-<name>.png)")
     info.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
     info.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    info.add_argument("--quiet", action="store_true", help="no progress")
+    info.add_argument("--quiet", action="store_true", help="show no progress")
     known = ["--near", "--sheet", "--no-sheet", "--json", "--quiet", *add_options(info, ("ferplus", "on_broken"))]
     info.set_defaults(run=_info, known_flags=known)
 

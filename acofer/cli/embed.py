@@ -22,11 +22,12 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "embed",
         help="embed pictures with a frozen network, once",
-        description="Embed pictures with a frozen network and keep the result, so that searches start at once.",
+        description="Embed pictures with a frozen network and keep the result in the cache,\n"
+        "so that searches start at once.",
         epilog=_EPILOG,
     )
     parser.add_argument("data", metavar="DATA", help="'demo', a folder of pictures, or FER2013's CSV")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_run, known_flags=["--quiet", *add_options(parser, _OPTIONS)])
 
 

@@ -8,6 +8,15 @@ from typing import Any
 
 from acofer.config import SearchConfig, option_names, search_config
 
+_METAVARS = {
+    "data": "DATA",
+    "ferplus": "FILE",
+    "weights": "WEIGHTS",
+    "cache_dir": "FOLDER",
+    "pick": "RULE",
+    "out": "FOLDER",
+}
+
 
 def flag_of(option: Any) -> str:
     """Return an option's flag."""
@@ -18,17 +27,20 @@ def add_options(group: Any, names: Iterable[str]) -> list[str]:
     """Add a flag for each of these options to a parser or a group of it; return the flags."""
     flags = []
     for option in (option_names()[name] for name in names):
-        choices = option.metadata.get("choices")
-        metavar = "{" + ",".join(choices) + "}" if choices else _metavar(option.type)
-        default = "" if option.default is None else f" (default {option.default})"
-        text = option.metadata["help"].replace("%", "%%") + default
-        group.add_argument(flag_of(option), dest=option.name, metavar=metavar, help=text)
+        group.add_argument(flag_of(option), dest=option.name, metavar=_metavar(option), help=_help(option))
         flags.append(flag_of(option))
     return flags
 
 
-def _metavar(kinds: Any) -> str:
-    return {"int": "N", "float": "X", "int | float | str": "SIZE"}.get(str(kinds), "TEXT")
+def _metavar(option: Any) -> str:
+    by_kind = {"int": "N", "float": "X", "int | float | str": "SIZE"}
+    return _METAVARS.get(option.name) or by_kind.get(str(option.type), "NAME")
+
+
+def _help(option: Any) -> str:
+    choices = f"; one of {', '.join(option.metadata['choices'])}" if "choices" in option.metadata else ""
+    default = "" if option.default is None else f" (default {option.default})"
+    return f"{option.metadata['help']}{choices}{default}".replace("%", "%%")
 
 
 def config_of(args: argparse.Namespace, config_file: str | None = None) -> SearchConfig:

@@ -25,17 +25,17 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("folder", metavar="RUN", help="run folder of a search")
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files")
-    parser.add_argument("--weights", metavar="FILE", help="weights file, where the run's own is not at hand")
+    parser.add_argument("--weights", metavar="FILE", help="weights file of the run, where it has moved")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_run, known_flags=["--weights", "--json", "--quiet"])
 
 
 def _run(args: argparse.Namespace) -> int:
-    with ProgressDisplay(quiet=args.quiet):
+    with ProgressDisplay(quiet=args.quiet) as progress:
         from acofer.runs.predict import predict
 
-        predictions = predict(args.folder, args.pictures, weights=args.weights)
+        predictions = predict(args.folder, args.pictures, weights=args.weights, progress=progress)
     if args.json:
         print(json.dumps(predictions, indent=1))
     else:

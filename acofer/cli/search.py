@@ -11,11 +11,12 @@ from acofer.cli.progress import ProgressDisplay
 from acofer.config import SearchConfig, visible_options
 
 _DESCRIPTION = """\
-Embed pictures with a frozen network, let an ant colony choose features, and test the choice once,
-beside all features, random subsets of the same size and the top of the heuristic alone.
+Embed pictures with a frozen network, let an ant colony choose features, and test the
+choice once, beside all features, as many drawn at random, and as many by the heuristic alone.
+Everything is kept in a run folder.
 """
 _EPILOG = """\
-Options come from defaults, then --config, then ACOFER_* variables (ACOFER_ANTS=40), then flags.
+The later wins: default, --config, ACOFER_* variables (e.g. ACOFER_ANTS=40), flags.
 
 examples:
   acofer search --ants 20 --iters 3                       the embedded faces, offline
@@ -37,11 +38,15 @@ _SECTIONS = {
 def add_to(commands: Any) -> None:
     """Add the command and its flags, one for each option of `SearchConfig`."""
     parser = commands.add_parser(
-        "search", help="choose features by ant colony and test the choice", description=_DESCRIPTION, epilog=_EPILOG
+        "search",
+        usage="acofer search [OPTION ...]",
+        help="choose features by ant colony and test the choice",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file of options, e.g. a run folder's config.toml")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON instead of tables")
-    parser.add_argument("--quiet", action="store_true", help="no progress")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     groups = {section: parser.add_argument_group(title) for section, title in _SECTIONS.items()}
     known = ["--config", "--json", "--quiet"]
     for section, group in groups.items():
@@ -52,7 +57,7 @@ def add_to(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     numbers, folder = _search(config_of(args, args.config), quiet=args.quiet)
     if args.json:
-        print(json.dumps(numbers, indent=1))
+        print(json.dumps({"folder": str(folder), **numbers}, indent=1))
     else:
         from acofer.cli.tables import print_search
 

@@ -52,10 +52,10 @@ def _contenders(numbers: dict[str, Any]) -> Table:
     cards, draws = numbers["contenders"], numbers["random draws"]
     rows = cards["colony"]["rows"]
     table = _table(_titled(numbers, f"Test part, {rows:,} rows, opened once (95 % bootstrap intervals)"))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in ("colony", "all features", "top by heuristic"):
-        table.add_column(f"{name}\n{cards[name]['features']:,}", justify="right")
-    table.add_column(f"random, {draws['draws']} draws\n{cards['colony']['features']:,}", justify="right")
+        table.add_column(f"{name}\n{cards[name]['features']:,}", justify="right", no_wrap=True)
+    table.add_column(f"random x {draws['draws']}\n{cards['colony']['features']:,}", justify="right", no_wrap=True)
     for measure in _MEASURES:
         cells = [_with_interval(cards[name][measure]) for name in ("colony", "all features", "top by heuristic")]
         spread = draws[measure]
@@ -98,7 +98,7 @@ def _search_line(numbers: dict[str, Any]) -> str:
 
 
 def _copies_line(numbers: dict[str, Any]) -> str:
-    n_copies = numbers["split"]["test rows also in training"]
+    n_copies = numbers["split"]["test rows also in train or validation"]
     rest = numbers["without copies"]
     return (
         f"{n_copies} test pictures also stand in train or validation; without them accuracy is "

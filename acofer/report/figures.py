@@ -22,6 +22,14 @@ _STYLE: Any = {
 }
 
 
+_INCHES = (7.0, 4.6)
+_UPRIGHT = 72
+"""Letters that stand side by side, unturned, below axes of that width."""
+_LONGEST_NAME = 18
+_MOST_STARTS = 30
+"""Iterations up to which lines between them can be told apart."""
+
+
 def write_figures(numbers: dict[str, Any], folder: Path) -> None:
     """Write every figure of a run as SVG and PNG.
 
@@ -38,9 +46,12 @@ def write_figures(numbers: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_STYLE):
         for name, draw in FIGURES.items():
-            figure = Figure(figsize=(7, 4.4), layout="constrained")
+            figure = Figure(figsize=_size(name, numbers), layout="constrained")
             axes = figure.add_subplot()
             draw(axes, numbers)
+            handles, labels = axes.get_legend_handles_labels()
+            if labels:  # below the axes, where no data can lie
+                figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(labels) > 3 else len(labels))
             if numbers["protocol"] != "clean":
                 figure.suptitle(
                     f"protocol {numbers['protocol']}: not an honest figure", color=ORANGE, fontweight="bold"
@@ -62,12 +73,13 @@ def draw_convergence(axes: Any, numbers: dict[str, Any]) -> None:
     axes.plot(order, [row["value"] for row in scored], "o", color=GREY, markersize=4, label="an ant's subset")
     axes.step(order, best, where="post", color=BLUE, linewidth=2, label="best so far")
     starts = [i + 0.5 for i in range(1, len(scored)) if scored[i]["iteration"] != scored[i - 1]["iteration"]]
-    for position in starts:
+    shows_starts = 0 < len(starts) <= _MOST_STARTS
+    for position in starts if shows_starts else []:
         axes.axvline(position, color=BLACK, linewidth=0.6, linestyle=":")
-    axes.set_xlabel("ants, in order (dotted: a new iteration)")
+    axes.set_xlabel(f"ants, in order{' (dotted: a new iteration)' if shows_starts else ''}")
     axes.set_ylabel(f"search score: {search['metric']}{_direction(search)}")
     axes.set_title("Convergence")
-    axes.legend()
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
 
 def draw_size(axes: Any, numbers: dict[str, Any]) -> None:
@@ -82,7 +94,6 @@ def draw_size(axes: Any, numbers: dict[str, Any]) -> None:
     axes.set_xlabel("features in the subset")
     axes.set_ylabel(f"search score: {search['metric']}{_direction(search)}")
     axes.set_title("Score against size")
-    axes.legend()
 
 
 def _mark(axes: Any, score: dict[str, Any], colour: str, marker: str, label: str) -> None:
@@ -109,14 +120,14 @@ def draw_contenders(axes: Any, numbers: dict[str, Any]) -> None:
 
 def draw_confusion(axes: Any, numbers: dict[str, Any]) -> None:
     """Draw the confusion matrix of the chosen subset on the test part, rows adding up to 100 %."""
-    counts, names = numbers["contenders"]["colony"]["confusion"], numbers["data"]["classes"]
+    counts, names = numbers["contenders"]["colony"]["confusion"], _names(numbers)
     shares = [[100 * cell / max(sum(row), 1) for cell in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for i, row in enumerate(shares):
         for j, share in enumerate(row):
             axes.text(j, i, f"{share:.0f}", ha="center", va="center", color="white" if share > 55 else BLACK)
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
-    axes.set_yticks(range(len(names)), [f"{n} ({sum(r)})" for n, r in zip(names, counts, strict=True)])
+    axes.set_yticks(range(len(names)), [f"{n} ({sum(r):,})" for n, r in zip(names, counts, strict=True)])
     axes.grid(visible=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true (rows)")
@@ -125,15 +136,39 @@ def draw_confusion(axes: Any, numbers: dict[str, Any]) -> None:
 
 def draw_per_class(axes: Any, numbers: dict[str, Any]) -> None:
     """Draw precision, recall and F1 of each class on the test part."""
-    rows, names = numbers["contenders"]["colony"]["per class"], numbers["data"]["classes"]
+    rows, names = numbers["contenders"]["colony"]["per class"], _names(numbers)
     for shift, (measure, colour) in enumerate(zip(("precision", "recall", "F1"), (BLUE, ORANGE, GREEN), strict=True)):
         positions = [i + (shift - 1) * 0.27 for i in range(len(rows))]
         axes.bar(positions, [row[measure] for row in rows], width=0.25, color=colour, label=measure)
-    axes.set_xticks(range(len(names)), [f"{n}\n{r['rows']} rows" for n, r in zip(names, rows, strict=True)])
+    counts = [f"{row['rows']:,}" for row in rows]
+    if len(names) * (2 + max(map(len, [*names, *(f"{count} rows" for count in counts)]))) <= _UPRIGHT:
+        axes.set_xticks(range(len(names)), [f"{n}\n{count} rows" for n, count in zip(names, counts, strict=True)])
+    else:
+        labels = [f"{n} ({count})" for n, count in zip(names, counts, strict=True)]
+        axes.set_xticks(range(len(names)), labels, rotation=30, ha="right")
     axes.grid(visible=False, axis="x")
     axes.set_ylim(0, 1)
     axes.set_title("Per class, on the test part")
-    axes.legend(ncols=3, loc="upper right")
+
+
+def _size(name: str, numbers: dict[str, Any]) -> tuple[float, float]:
+    """Return a figure's inches: as many as its classes or contenders need."""
+    width, height = _INCHES
+    classes, contenders = len(numbers["data"]["classes"]), len(numbers["contenders"])
+    if name == "confusion":
+        return max(width, 0.55 * classes + 1.5), max(height, 0.4 * classes + 1)
+    if name == "per_class":
+        return max(width, 0.6 * classes + 1), height
+    if name == "contenders":
+        return width, max(height, 0.3 * contenders + 1)
+    return width, height
+
+
+def _names(numbers: dict[str, Any]) -> list[str]:
+    """Return the classes' names as a figure can show them: not endless, and a dollar sign is no formula."""
+    names = numbers["data"]["classes"]
+    short = [n if len(n) <= _LONGEST_NAME else n[: _LONGEST_NAME - 1] + "…" for n in names]
+    return [name.replace("$", r"\$") for name in short]
 
 
 def _points(scores: list[dict[str, Any]]) -> tuple[list[int], list[float]]:

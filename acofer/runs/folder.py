@@ -13,11 +13,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,8 @@ CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, FIGURES = (
     "model.skops",
     "figures",
 )
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+_MOST_BESIDE = 100
 
 
 class RunFolder:
@@ -53,17 +59,30 @@ class RunFolder:
 
     def __init__(self, out: str | None, name: str) -> None:
         self.place = Path(out) if out else Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-        if self.place.exists() and not _is_empty_folder(self.place):
-            raise ConfigError(f"out: {self.place} exists already; name a new folder with --out, or remove it")
+        self._made: list[Path] = []
         try:
-            self.place.parent.mkdir(parents=True, exist_ok=True)
+            if self.place.exists() and not _is_empty_folder(self.place):
+                raise ConfigError(f"out: {self.place} exists already; name a new folder with --out, or remove it")
+            self._make_parents()
             self._draft = Path(tempfile.mkdtemp(prefix=f".{self.place.name}-", dir=self.place.parent))
             self._draft.chmod(0o755)  # mkdtemp keeps others out; a result is to be read
         except OSError as error:
+            self._remove_parents()
             raise StoreError(
                 f"expected a folder that can be written to at {self.place.parent}; {error.strerror}; "
                 "choose another with --out"
             ) from None
+
+    def _make_parents(self) -> None:
+        """Make the folders above the place, and remember which, so that a failed run can take them away again."""
+        for parent in reversed([parent for parent in self.place.parents if not parent.exists()]):
+            parent.mkdir(exist_ok=True)
+            self._made.append(parent)
+
+    def _remove_parents(self) -> None:
+        for parent in reversed(self._made):
+            with suppress(OSError):  # another run lives in it by now
+                parent.rmdir()
 
     def path(self, name: str) -> Path:
         """Return where to write a file of this name."""
@@ -77,16 +96,53 @@ class RunFolder:
     def write_json(self, name: str, content: Any) -> None:
         self.write_text(name, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what the disk has to complain about into one line.
+
+        Raises
+        ------
+        StoreError
+            If a file cannot be written, e.g. because the disk is full.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"expected to write the run to {self.place.parent}; {error.strerror or error}; "
+                "make room, or choose another folder with --out"
+            ) from None
+
     def finish(self) -> Path:
-        """Put the folder in its place and return it."""
-        if self.place.exists():
-            self.place.rmdir()
-        os.replace(self._draft, self.place)  # noqa: PTH105 - says what is meant better than Path.rename
-        return self.place
+        """Put the folder in its place and return it; beside it, should somebody have taken the place meanwhile."""
+        place = self.place
+        for number in range(2, _MOST_BESIDE):
+            if self._moved_to(place):
+                break
+            place = self.place.with_name(f"{self.place.name}-{number}")
+        else:
+            raise StoreError(
+                f"expected to put the run at {self.place}, which was taken while it lasted, as were others"
+            )
+        if place != self.place:
+            warnings.warn(f"{self.place} was taken while the run lasted; it is kept in {place}", stacklevel=2)
+        return place
+
+    def _moved_to(self, place: Path) -> bool:
+        try:
+            if place.exists():
+                place.rmdir()
+            os.replace(self._draft, place)  # noqa: PTH105 - says what is meant better than Path.rename
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            return False
+        return True
 
     def discard(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self._draft, ignore_errors=True)
+        self._remove_parents()
 
 
 def _is_empty_folder(path: Path) -> bool:
@@ -98,8 +154,8 @@ def read_json(folder: Path, name: str) -> Any:
 
     Raises
     ------
-    MissingFileError, DataError
-        If `folder` is not a run folder, or the file is damaged.
+    MissingFileError, DataError, StoreError
+        If `folder` is not a run folder, or the file is damaged or cannot be read.
     """
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
@@ -109,3 +165,5 @@ def read_json(folder: Path, name: str) -> Any:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{folder / name}: expected JSON; {error}; repeat the run") from None
+    except OSError as error:
+        raise StoreError(f"{folder / name}: expected a file that can be read; {error.strerror}") from None

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.config import SearchConfig
-from acofer.errors import ConfigError
+from acofer.errors import ConfigError, DataError
 from acofer.features.balance import balance
 from acofer.records import Split
 from acofer.scoring.protocol import (
@@ -82,15 +82,29 @@ def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: S
     labels : ndarray of int, shape (n,)
     split : Split
         Used by the clean protocol; the leaky ones draw their own.
+
+    Raises
+    ------
+    LeakageError
+        If two parts of the split share a row.
+    ConfigError
+        If a leaky protocol comes without SMOTE.
+    DataError
+        If a class has too few rows to be cut or resampled.
     """
+    check_protocol(config)
     y = labels.astype(np.int64)
     if config.protocol == "clean":
         return _clean(config, values, y, split)
-    if config.balance == "none":
-        raise ConfigError(f"protocol {config.protocol} is about resampling; got balance none; set --balance smote")
     if config.protocol == "leaky-smote-first":
         return _resampled_first(config, values, y)
     return _resampled_test(config, values, y)
+
+
+def check_protocol(config: SearchConfig) -> None:
+    """Raise ConfigError where a leaky protocol is asked for without the SMOTE that it is named after."""
+    if config.protocol != "clean" and "smote" not in config.balance:
+        raise ConfigError(f"protocol {config.protocol} needs SMOTE; got balance {config.balance}; set --balance smote")
 
 
 def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
@@ -191,7 +205,12 @@ def _balanced(material: Material, rows: RowArray, seed: int) -> tuple[FloatMatri
 def _random_cut(y: NDArray[np.int64], share: float, seed: int) -> tuple[RowArray, RowArray]:
     from sklearn.model_selection import train_test_split
 
-    kept, cut = train_test_split(np.arange(len(y)), test_size=share, stratify=y, random_state=seed)
+    try:
+        kept, cut = train_test_split(np.arange(len(y)), test_size=share, stratify=y, random_state=seed)
+    except ValueError as error:
+        raise DataError(
+            f"expected enough rows of every class to cut {100 * share:g} % from {len(y)}; {error}; bring more pictures"
+        ) from None
     return np.sort(kept), np.sort(cut)
 
 

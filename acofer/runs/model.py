@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
@@ -14,13 +15,31 @@ from acofer.errors import DataError, MissingFileError
 _TREE = "sklearn.tree._tree.Tree"
 """skops leaves this type to its users because scikit-learn follows a tree's node numbers without looking whether
 they exist; `_check_tree` looks, before anything follows them."""
+_TRUSTED = (
+    _TREE,
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # plain numbers
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+)
 
 
 def write_model(path: Path, model: Any) -> None:
-    """Write a fitted estimator, compressed."""
+    """Write a fitted estimator, compressed; warn where `read_model` will refuse it."""
     from skops.io import dump
 
     dump(model, path, compression=ZIP_DEFLATED, compresslevel=1)
+    foreign = _foreign_types(path)
+    if foreign:
+        warnings.warn(
+            f"{type(model).__name__} is kept, but acofer predict will not load it: "
+            f"it holds {', '.join(foreign)}, which cannot be checked",
+            stacklevel=2,
+        )
+
+
+def _foreign_types(path: Path) -> list[str]:
+    from skops.io import get_untrusted_types
+
+    return [name for name in get_untrusted_types(file=path) if name not in _TRUSTED]
 
 
 def read_model(path: Path) -> Any:
@@ -31,45 +50,56 @@ def read_model(path: Path) -> Any:
     MissingFileError, DataError
         If there is no such file, it is damaged, or it holds another type.
     """
-    from skops.io import get_untrusted_types, load
+    from skops.io import load
 
     if not path.is_file():
         raise MissingFileError(f"expected a model at {path}; there is none; make one with: acofer search")
     try:
-        foreign = [name for name in get_untrusted_types(file=path) if name != _TREE]
-        model = None if foreign else load(path, trusted=[_TREE])
+        foreign = _foreign_types(path)
+        model = None if foreign else load(path, trusted=list(_TRUSTED))
     except Exception as error:  # skops raises whatever the damaged part raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: expected a model written by acofer search; {reason}; repeat the run") from None
     if foreign:
         raise DataError(f"{path}: expected types that are safe to load; it holds {', '.join(foreign)}; not loaded")
+    n_features = getattr(model, "n_features_in_", 0)  # scikit-learn holds new rows against this number and no other
     for tree in _trees(model):
-        _check_tree(tree, path)
+        _check_tree(tree, n_features, path)
     return model
 
 
 def _trees(model: Any) -> Iterator[Any]:
-    """Yield every tree in an estimator, its own and those of the estimators it holds."""
-    if type(model).__module__ + "." + type(model).__name__ == _TREE:
-        yield model
-    elif isinstance(model, np.ndarray) and model.dtype == object:
-        yield from _trees(model.ravel().tolist())
-    elif isinstance(model, list | tuple):
-        for part in model:
-            yield from _trees(part)
-    elif isinstance(model, dict):
-        yield from _trees(list(model.values()))
-    elif hasattr(model, "get_params"):
-        yield from _trees(vars(model))
+    """Yield every tree within an estimator, wherever it is kept."""
+    waiting, seen = [model], {}
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen[id(part)] = part  # keeps it alive, so that no other takes its id
+        if f"{type(part).__module__}.{type(part).__name__}" == _TREE:
+            yield part
+        else:
+            waiting.extend(_held_by(part))
 
 
-def _check_tree(tree: Any, path: Path) -> None:
+def _held_by(part: Any) -> Iterable[Any]:
+    if isinstance(part, np.ndarray):
+        return part.ravel().tolist() if part.dtype == object else ()
+    if isinstance(part, dict):
+        return [*part.keys(), *part.values()]
+    if isinstance(part, list | tuple | set | frozenset):
+        return part
+    return list(getattr(part, "__dict__", {}).values())
+
+
+def _check_tree(tree: Any, n_features: int, path: Path) -> None:
     """Refuse a tree whose nodes point outside of it, or back, or at features it does not have."""
     nodes = np.arange(tree.node_count)
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     inner = left != -1
     sound = (
-        len(left) == tree.node_count
+        tree.n_features <= n_features
+        and len(left) == tree.node_count > 0
         and ((right == -1) == ~inner).all()
         and (left[inner] > nodes[inner]).all()
         and (right[inner] > nodes[inner]).all()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acofer.data.pictures import read_picture
-from acofer.errors import ConfigError
+from acofer.errors import ConfigError, DataError
 from acofer.features.backbone import import_keras, load_backbone
 from acofer.features.weights import Weights, download_imagenet, resolve_weights
+from acofer.records import Progress
 from acofer.runs import folder as files
 from acofer.runs.model import read_model
 from acofer.scoring.estimator import class_probabilities
@@ -20,8 +23,22 @@ from acofer.scoring.estimator import class_probabilities
 _READ_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class _Recipe:
+    """What a run folder says about how its model came to its features."""
+
+    about: dict[str, Any]
+    weights: str
+    class_names: list[str]
+    indices: NDArray[np.int64]
+
+
 def predict(
-    run: str | Path, pictures: Sequence[str | Path], *, weights: str | Path | None = None
+    run: str | Path,
+    pictures: Sequence[str | Path],
+    *,
+    weights: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Classify pictures with the model of a run.
 
@@ -34,6 +51,8 @@ def predict(
     weights : str or Path, optional
         Weights file, where the run's own is not at hand. A file with other
         bytes than the run's is refused, unless both are ImageNet's.
+    progress : callable, optional
+        Told ``("predicting", done, total)``.
 
     Returns
     -------
@@ -50,16 +69,19 @@ def predict(
         If Keras is not installed.
     """
     folder = Path(run)
-    numbers, subset = files.read_json(folder, files.RESULT), files.read_json(folder, files.SUBSET)
-    model = read_model(folder / files.MODEL)
+    recipe = _read_recipe(folder)
+    model = _read_fitting_model(folder / files.MODEL, len(recipe.indices))
     images = [read_picture(path) for path in pictures]  # all of them first: a broken one should not cost a net
     import_keras()
-    about, options = numbers["embeddings"], numbers["configuration"]
-    net = load_backbone(about["backbone"], about["image_size"], _weights(about, options, weights), about["pooling"])
-    batches = [net.features(images[i : i + _READ_AT_ONCE]) for i in range(0, len(images), _READ_AT_ONCE)]
-    chosen = np.concatenate(batches)[:, subset["indices"]].astype(np.float32)
-    names = numbers["data"]["classes"]
-    proba = class_probabilities(model, chosen, np.arange(len(names)))
+    about, names = recipe.about, recipe.class_names
+    wanted = _weights(about, weights or recipe.weights)
+    net = load_backbone(about["backbone"], about["image_size"], wanted, about["pooling"])
+    chosen = []
+    for first in range(0, len(images), _READ_AT_ONCE):
+        chosen.append(net.features(images[first : first + _READ_AT_ONCE])[:, recipe.indices].astype(np.float32))
+        if progress is not None:
+            progress("predicting", min(first + _READ_AT_ONCE, len(images)), len(images))
+    proba = class_probabilities(model, np.concatenate(chosen), np.arange(len(names)))
     return [
         {
             "picture": str(path),
@@ -70,9 +92,33 @@ def predict(
     ]
 
 
-def _weights(about: dict[str, Any], options: dict[str, Any], given: str | Path | None) -> Weights:
+def _read_recipe(folder: Path) -> _Recipe:
+    """Read what prediction needs from a run folder, or say that it is damaged."""
+    numbers, subset = files.read_json(folder, files.RESULT), files.read_json(folder, files.SUBSET)
+    try:
+        about, n_features = dict(numbers["embeddings"]), int(subset["of"])
+        indices = np.asarray(subset["indices"], dtype=np.int64)
+        names = [str(name) for name in numbers["data"]["classes"]]
+        whole = {"backbone", "image_size", "pooling", "weights_digest"} <= about.keys()
+        sound = whole and indices.ndim == 1 and len(indices) > 0 and 0 <= indices.min() <= indices.max() < n_features
+        weights = str(numbers["configuration"]["weights"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise DataError(f"{folder}: expected a run folder as acofer search leaves it; it was altered; repeat the run")
+    return _Recipe(about, weights, names, indices)
+
+
+def _read_fitting_model(path: Path, n_features: int) -> Any:
+    model = read_model(path)
+    if getattr(model, "n_features_in_", None) != n_features or not hasattr(model, "predict"):
+        raise DataError(f"{path}: expected a classifier of {n_features} features; it is another one; repeat the run")
+    return model
+
+
+def _weights(about: dict[str, Any], wanted: str | Path) -> Weights:
     """Return weights equal to those of the run, or refuse."""
-    weights = resolve_weights(given or options["weights"], about["backbone"], about["image_size"])
+    weights = resolve_weights(wanted, about["backbone"], about["image_size"])
     if weights.digest is None:
         weights = download_imagenet(about["backbone"], about["image_size"])
     if weights.digest == about["weights_digest"]:

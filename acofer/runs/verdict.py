@@ -162,4 +162,6 @@ def _bought(numbers: dict[str, Any], k: int, n_features: int) -> str:
     smaller = f"more accuracy from {fewer}" if outcomes[ALL] == "beats" else f"{fewer} at no measurable loss"
     if outcomes[RANDOM] == outcomes[TOP] == "beats":
         return f"selection bought {smaller}, and no simpler choice of as many does as well"
+    if "loses to" in (outcomes[RANDOM], outcomes[TOP]):
+        return f"selection bought {smaller}, but a simpler choice of as many does better"
     return f"selection bought {smaller}, but a simpler choice of as many does about as well"

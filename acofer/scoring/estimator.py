@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.errors import ConfigError, nearest
+from acofer.errors import ConfigError, DataError, nearest
 from acofer.records import SubsetScore
 from acofer.scoring.metrics import Metric
 from acofer.scoring.protocol import Fold, IndexArray, OnScore, standard_error, validation_blocks
@@ -118,7 +118,10 @@ class EstimatorScorer:
 
         X, y, weight = fold.train(indices)
         weights = {} if weight is None else {"sample_weight": weight}
-        return clone(self._estimator).fit(X, y, **weights)
+        try:
+            return clone(self._estimator).fit(X, y, **weights)
+        except ValueError as error:
+            raise DataError(f"{type(self._estimator).__name__} cannot be fitted on {X.shape}; {error}") from error
 
     def _judged(self, model: Any, X: NDArray, y: NDArray) -> float:
         if isinstance(self._metric, Metric):

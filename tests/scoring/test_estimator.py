@@ -5,8 +5,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import get_scorer, make_scorer
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.naive_bayes import MultinomialNB
 
-from acofer.errors import ConfigError
+from acofer.errors import ConfigError, DataError
 from acofer.scoring.estimator import EstimatorScorer, class_probabilities, classifier_named
 from acofer.scoring.metrics import METRICS, log_loss
 from acofer.scoring.protocol import ResampledFold, RowFold
@@ -120,6 +121,13 @@ def test_classifiers_by_name():
         classifier_named("LogisticRegression", params={"no_such": 1})
     with pytest.raises(ConfigError, match="scorer_params"):
         classifier_named("LogisticRegression", params={"C": -1.0})
+
+
+def test_an_estimator_that_cannot_be_fitted_says_so(data):
+    X, y = data
+    fold = RowFold(X - 10, y, np.arange(160), np.arange(160, 240))
+    with pytest.raises(DataError, match="MultinomialNB cannot be fitted on"):
+        EstimatorScorer(MultinomialNB(), [fold], METRICS["accuracy"], classes=np.unique(y)).score([SUBSETS[0]])
 
 
 def test_unknown_backend(row_folds):
