@@ -201,7 +201,11 @@ def test_the_program_itself_complains_in_one_line(workplace, arguments, words):
 
 
 def test_ctrl_c_from_a_terminal_ends_the_program(workplace):
-    code = "import sys; from acofer.cli import main; sys.exit(main())"
+    # A runner in the background hands on an ignored SIGINT, which Python respects; a terminal does not.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from acofer.cli import main; sys.exit(main())"
+    )
     options = ["search", "--ants", "500", "--trees", "200", "--heuristic", "uniform", "--balance", "none"]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *options, "--workers", "1"],
