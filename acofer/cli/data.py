@@ -46,9 +46,9 @@ def _info(args: argparse.Namespace) -> int:
     with ProgressDisplay(quiet=args.quiet) as progress:
         from acofer.data.census import describe
         from acofer.data.contact_sheet import write_contact_sheet
-        from acofer.data.load import load_faces
+        from acofer.runs.pictures import configured_pictures
 
-        images = load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+        images = configured_pictures(config, progress)
         census = describe(images, near=args.near, progress=progress)
         sheet = None if args.no_sheet else Path(args.sheet or f"contact-sheet-{images.name}.png")
         if sheet is not None:

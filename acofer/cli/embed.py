@@ -34,20 +34,9 @@ def add_to(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     config = config_of(args)
     with ProgressDisplay(quiet=args.quiet) as progress:
-        from acofer.data.load import load_faces
-        from acofer.features.cache import Store
-        from acofer.features.embed import embed
+        from acofer.runs.pictures import configured_embeddings, configured_pictures
 
-        images = load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
-        embeddings = embed(
-            images,
-            backbone=config.backbone,
-            image_size=config.image_size,
-            pooling=config.pooling,
-            weights=config.weights,
-            store=Store(config.cache_dir),
-            progress=progress,
-        )
+        embeddings = configured_embeddings(config, configured_pictures(config, progress), progress)
     rows, features = embeddings.values.shape
     about = embeddings.about
     print(f"{rows:,} pictures x {features:,} features, {embeddings.values.nbytes / 1e6:,.0f} MB")

@@ -20,11 +20,9 @@ from acofer.colony.heuristic import heuristic_information
 from acofer.colony.search import SearchTrace, search_subsets
 from acofer.colony.size import size_grid
 from acofer.config import SearchConfig
-from acofer.data.load import NAMED, load_faces
+from acofer.data.load import NAMED
 from acofer.data.splits import make_split
 from acofer.errors import ConfigError
-from acofer.features.cache import Store
-from acofer.features.embed import embed
 from acofer.features.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
@@ -32,6 +30,7 @@ from acofer.runs.folder import RunFolder
 from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of, search_folds, training_matrix
 from acofer.runs.model import write_model
+from acofer.runs.pictures import configured_embeddings, configured_pictures
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, trace_line
 from acofer.runs.verdict import COLONY, Trial, null_subsets, run_trial
 from acofer.scoring.estimator import EstimatorScorer, classifier_named
@@ -147,22 +146,14 @@ def _check_sizes(config: SearchConfig, n_features: int) -> None:
 
 def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tuple[ImageSet, Split, Embeddings]:
     with _stage(watch, progress, "reading"):
-        images = load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+        images = configured_pictures(config, progress)
     with watch.stage("splitting"):
         kind = config.split
         if kind == "auto":
             kind = "stratified" if images.parts is None else "official"
         split = make_split(images, kind, seed=config.seed)
     with watch.stage("embedding"):
-        embeddings = embed(
-            images,
-            backbone=config.backbone,
-            image_size=config.image_size,
-            pooling=config.pooling,
-            weights=config.weights,
-            store=Store(config.cache_dir),
-            progress=progress,
-        )
+        embeddings = configured_embeddings(config, images, progress)
     return images, split, embeddings
 
 

@@ -165,7 +165,7 @@ def test_a_message_of_many_lines_becomes_one(complains, monkeypatch):
     def fail(*_, **__):
         raise DataError("first\n  second\nthird")
 
-    monkeypatch.setattr(search, "load_faces", fail)
+    monkeypatch.setattr(search, "configured_pictures", fail)
     assert complains("search") == "acofer: error: first second third"
 
 

@@ -42,8 +42,8 @@ def serve(monkeypatch):
     """Return a function that makes every search run on these pictures and features, whatever its options say."""
 
     def on(images, values):
-        monkeypatch.setattr(search, "load_faces", lambda *_, **__: images)
-        monkeypatch.setattr(search, "embed", lambda *_, **__: embeddings_of(values))
+        monkeypatch.setattr(search, "configured_pictures", lambda *_, **__: images)
+        monkeypatch.setattr(search, "configured_embeddings", lambda *_, **__: embeddings_of(values))
 
     return on
 

@@ -184,7 +184,7 @@ def test_a_size_that_no_subset_can_have_is_said_before_the_search(planted, confi
 
 
 def test_a_leak_without_smote_is_refused_before_pictures_are_read(config, monkeypatch):
-    monkeypatch.setattr(search, "load_faces", None)
+    monkeypatch.setattr(search, "configured_pictures", None)
     with pytest.raises(ConfigError, match="needs SMOTE"):
         run_search(config(protocol="leaky-smote-first", balance="none"))
 
@@ -259,14 +259,14 @@ def test_noise_seems_learnable_when_smote_comes_first(noise, config):
 
 
 def test_labels_that_were_shuffled_score_at_chance_with_folds_too(planted, config, monkeypatch):
-    load = search.load_faces
+    load = search.configured_pictures
 
     def shuffled(*args, **options):
         images = load(*args, **options)
         images.labels[:] = np.random.default_rng(3).permutation(images.labels)
         return images
 
-    monkeypatch.setattr(search, "load_faces", shuffled)
+    monkeypatch.setattr(search, "configured_pictures", shuffled)
     numbers = run_search(config(folds=3, trees=20)).numbers
     counts = np.array(numbers["contenders"]["colony"]["confusion"])
     n = counts.sum()

@@ -1,0 +1,27 @@
+"""Pictures and their embeddings, as a configuration asks for them."""
+
+from __future__ import annotations
+
+from acofer.config import SearchConfig
+from acofer.data.load import load_faces
+from acofer.features.cache import Store
+from acofer.features.embed import embed
+from acofer.records import Embeddings, ImageSet, Progress
+
+
+def configured_pictures(config: SearchConfig, progress: Progress | None = None) -> ImageSet:
+    """Load the pictures that `config` names."""
+    return load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+
+
+def configured_embeddings(config: SearchConfig, images: ImageSet, progress: Progress | None = None) -> Embeddings:
+    """Embed `images` with the network that `config` names, or take the embeddings from its cache."""
+    return embed(
+        images,
+        backbone=config.backbone,
+        image_size=config.image_size,
+        pooling=config.pooling,
+        weights=config.weights,
+        store=Store(config.cache_dir),
+        progress=progress,
+    )
