@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from acofer.errors import ConfigError, nearest
 
 FloatArray = NDArray[np.float64]
-_Measure = Callable[[NDArray[np.float32], NDArray, bool, int], FloatArray]
+_Measure = Callable[[NDArray, NDArray, bool, int, int | None], FloatArray]
 
 SAMPLE_ROWS = 3000
 """Rows the costly measures look at. On FER2013's 5,120 features a forest on 3,000 rows takes seconds."""
@@ -31,6 +31,7 @@ def heuristic_information(
     *,
     regression: bool = False,
     seed: int = 0,
+    n_jobs: int | None = None,
 ) -> FloatArray:
     """Return eta, one number in (0, 1] a feature.
 
@@ -46,6 +47,8 @@ def heuristic_information(
         Their labels, or targets if `regression`.
     seed : int
         Seed of the sample and the forest.
+    n_jobs : int, optional
+        Workers of the forest, as in scikit-learn.
 
     Raises
     ------
@@ -57,7 +60,8 @@ def heuristic_information(
             raise ConfigError(
                 f"heuristic: expected one of {', '.join(HEURISTICS)}; got {kind!r}; {nearest(kind, HEURISTICS)}"
             )
-        return rank_normalised(HEURISTICS[kind](*_as_measured(kind, X, y, regression, seed), regression, seed))
+        rows = _sample(y, regression, seed) if kind in ("importance", "mi") else slice(None)
+        return rank_normalised(HEURISTICS[kind](X[rows], y[rows], regression, seed, n_jobs))
     measured = np.asarray(kind, dtype=np.float64)
     if measured.shape != (X.shape[1],) or np.isnan(measured).any():
         raise ConfigError(f"heuristic: expected {X.shape[1]} numbers, one a feature; got shape {measured.shape}")
@@ -71,15 +75,10 @@ def rank_normalised(measured: FloatArray) -> FloatArray:
     return rankdata(measured) / len(measured)
 
 
-def _as_measured(kind: str, X: NDArray, y: NDArray, regression: bool, seed: int) -> tuple[NDArray[np.float32], NDArray]:
-    rows = _sample(y, regression, seed) if kind in ("importance", "mi") else np.arange(len(y))
-    return np.asarray(X[rows], dtype=np.float32), y[rows]
-
-
-def _sample(y: NDArray, regression: bool, seed: int) -> NDArray[np.int64]:
+def _sample(y: NDArray, regression: bool, seed: int) -> NDArray[np.int64] | slice:
     """Draw up to SAMPLE_ROWS rows, each class by its share but at least two of each that has them."""
     if len(y) <= SAMPLE_ROWS:
-        return np.arange(len(y))
+        return slice(None)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     if regression:
         return np.sort(rng.choice(len(y), SAMPLE_ROWS, replace=False))
@@ -91,14 +90,14 @@ def _sample(y: NDArray, regression: bool, seed: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate(drawn))
 
 
-def _importance(X: NDArray[np.float32], y: NDArray, regression: bool, seed: int) -> FloatArray:
+def _importance(X: NDArray, y: NDArray, regression: bool, seed: int, n_jobs: int | None) -> FloatArray:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     forest = RandomForestRegressor if regression else RandomForestClassifier
-    return forest(n_estimators=90, random_state=seed, n_jobs=-1).fit(X, y).feature_importances_
+    return forest(n_estimators=90, random_state=seed, n_jobs=n_jobs).fit(X, y).feature_importances_
 
 
-def _f(X: NDArray[np.float32], y: NDArray, regression: bool, seed: int) -> FloatArray:
+def _f(X: NDArray, y: NDArray, regression: bool, seed: int, n_jobs: int | None) -> FloatArray:
     from sklearn.feature_selection import f_classif, f_regression
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -107,19 +106,19 @@ def _f(X: NDArray[np.float32], y: NDArray, regression: bool, seed: int) -> Float
     return np.nan_to_num(np.asarray(scores, np.float64), nan=0.0)
 
 
-def _mi(X: NDArray[np.float32], y: NDArray, regression: bool, seed: int) -> FloatArray:
+def _mi(X: NDArray, y: NDArray, regression: bool, seed: int, n_jobs: int | None) -> FloatArray:
     from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
     measure = mutual_info_regression if regression else mutual_info_classif
     return measure(_binned(X), y, discrete_features=True, random_state=seed)
 
 
-def _binned(X: NDArray[np.float32]) -> NDArray[np.int64]:
+def _binned(X: NDArray) -> NDArray[np.int64]:
     quantiles = np.quantile(X, np.arange(1, _MI_BINS) / _MI_BINS, axis=0)
     return np.stack([np.searchsorted(np.unique(q), x, side="right") for q, x in zip(quantiles.T, X.T, strict=True)], 1)
 
 
-def _uniform(X: NDArray[np.float32], y: NDArray, regression: bool, seed: int) -> FloatArray:
+def _uniform(X: NDArray, y: NDArray, regression: bool, seed: int, n_jobs: int | None) -> FloatArray:
     return np.ones(X.shape[1])
 
 

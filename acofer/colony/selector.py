@@ -173,7 +173,9 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         if is_classifier(estimator):
             _check_classes(y)
         scorer = self._scorer(estimator, self._folds(estimator, X, y, groups, weight, seed), y, seed)
-        self.heuristic_ = heuristic_information(self.heuristic, X, y, regression=is_regressor(estimator), seed=seed)
+        self.heuristic_ = heuristic_information(
+            self.heuristic, X, y, regression=is_regressor(estimator), seed=seed, n_jobs=self.n_jobs
+        )
         colony = AntColony(self.heuristic_, settings, seed)
         self.trace_ = search_subsets(colony, scorer, self.n_iterations)
         self.pheromone_ = colony.pheromone

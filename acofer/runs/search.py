@@ -101,7 +101,7 @@ def _run(config: SearchConfig, estimator: Any, folder: RunFolder, progress: Prog
         material = material_of(config, embeddings.values, images.labels, split)
     with _stage(watch, progress, "heuristic"):
         X, y = material.X[material.train], material.y[material.train]
-        eta = heuristic_information(config.heuristic, X, y, seed=config.seed)
+        eta = heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.workers or -1)
         del X
     with _stage(watch, progress, "balancing"):
         training = training_matrix(material, config.seed)
