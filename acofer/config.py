@@ -112,6 +112,11 @@ class SearchConfig:
             value = _converted(option, getattr(self, option.name))
             object.__setattr__(self, option.name, value)
 
+    @property
+    def n_jobs(self) -> int:
+        """The workers as joblib and scikit-learn count them: -1 is one a core."""
+        return self.workers or -1
+
     def to_toml(self) -> str:
         """Return the configuration as a TOML file that repeats the run; every option stands in it."""
         import tomli_w

@@ -155,8 +155,6 @@ class SubsetScore:
         Standard error of `utility` over the folds.
     seconds : float
         Wall time it took.
-    extra : dict
-        What the scorer wants to be kept (e.g. the number of trees grown).
     """
 
     indices: NDArray[np.int32]
@@ -165,7 +163,6 @@ class SubsetScore:
     fold_utilities: NDArray[np.float64]
     standard_error: float
     seconds: float
-    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> int:

@@ -45,15 +45,16 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, unknown = super().parse_known_args(args, namespace)
-        if "prog" not in parsed:
-            parsed.prog = self.prog  # the innermost command parses first
+        if "prog" not in parsed:  # the innermost command parses first
+            parsed.prog = self.prog
+            parsed.known_flags = [flag for action in self._actions for flag in action.option_strings]
         return parsed, unknown
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             flag = unknown[0].partition("=")[0]
-            hint = f"; {nearest(flag, parsed.known_flags)}" if flag.startswith("-") and "known_flags" in parsed else ""
+            hint = f"; {nearest(flag, parsed.known_flags)}" if flag.startswith("-") else ""
             self.exit(2, f"acofer: error: unknown argument {unknown[0]}{hint}; see {parsed.prog} --help\n")
         return parsed
 
@@ -80,9 +81,9 @@ class _Version(argparse.Action):
         super().__init__(nargs=0, help="print the version and exit", **settings)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from importlib.metadata import version
+        from acofer import __version__
 
-        print(f"acofer {version('acofer')}")
+        print(f"acofer {__version__}")
         parser.exit()
 
 

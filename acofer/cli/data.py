@@ -37,8 +37,8 @@ def add_to(commands: Any) -> None:
     info.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
     info.add_argument("--json", action="store_true", help="print JSON instead of tables")
     info.add_argument("--quiet", action="store_true", help="show no progress")
-    known = ["--near", "--sheet", "--no-sheet", "--json", "--quiet", *add_options(info, ("ferplus", "on_broken"))]
-    info.set_defaults(run=_info, known_flags=known)
+    add_options(info, ("ferplus", "on_broken"))
+    info.set_defaults(run=_info)
 
 
 def _info(args: argparse.Namespace) -> int:

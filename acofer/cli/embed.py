@@ -28,7 +28,8 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("data", metavar="DATA", help="'demo', a folder of pictures, or FER2013's CSV")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.set_defaults(run=_run, known_flags=["--quiet", *add_options(parser, _OPTIONS)])
+    add_options(parser, _OPTIONS)
+    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -23,13 +23,10 @@ def flag_of(option: Any) -> str:
     return option.metadata.get("flag", "--" + option.name.replace("_", "-"))
 
 
-def add_options(group: Any, names: Iterable[str]) -> list[str]:
-    """Add a flag for each of these options to a parser or a group of it; return the flags."""
-    flags = []
+def add_options(group: Any, names: Iterable[str]) -> None:
+    """Add a flag for each of these options to a parser or a group of it."""
     for option in (option_names()[name] for name in names):
         group.add_argument(flag_of(option), dest=option.name, metavar=_metavar(option), help=_help(option))
-        flags.append(flag_of(option))
-    return flags
 
 
 def _metavar(option: Any) -> str:

@@ -28,7 +28,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--weights", metavar="FILE", help="weights file of the run, where it has moved")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
-    parser.set_defaults(run=_run, known_flags=["--weights", "--json", "--quiet"])
+    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -48,10 +48,9 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     groups = {section: parser.add_argument_group(title) for section, title in _SECTIONS.items()}
-    known = ["--config", "--json", "--quiet"]
     for section, group in groups.items():
-        known += add_options(group, [o.name for o in visible_options() if o.metadata["section"] == section])
-    parser.set_defaults(run=_run, known_flags=known)
+        add_options(group, [o.name for o in visible_options() if o.metadata["section"] == section])
+    parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-_MEASURES = ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1")
+from acofer.scoring.metrics import RATES
+
 _MOST_CONFUSED = 10
 """Classes up to which the confusion matrix fits 80 columns."""
 
@@ -56,7 +57,7 @@ def _contenders(numbers: dict[str, Any]) -> Table:
     for name in ("colony", "all features", "top by heuristic"):
         table.add_column(f"{name}\n{cards[name]['features']:,}", justify="right", no_wrap=True)
     table.add_column(f"random x {draws['draws']}\n{cards['colony']['features']:,}", justify="right", no_wrap=True)
-    for measure in _MEASURES:
+    for measure in RATES:
         cells = [_with_interval(cards[name][measure]) for name in ("colony", "all features", "top by heuristic")]
         spread = draws[measure]
         cells.append(f"{spread['mean']:.3f}\n{spread['lowest']:.3f}–{spread['highest']:.3f}")

@@ -15,20 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.data.csv_lines import Line, csv_lines, fails_at, fields_of, header_of, shown
-from acofer.data.ferplus import DROPPED, FERPLUS_CLASSES, Votes, read_votes
+from acofer.data.ferplus import DROPPED, FERPLUS_CLASSES, USAGES, Votes, part_of, read_votes
 from acofer.data.pictures import ArrayPictures
-from acofer.errors import DataError, nearest
+from acofer.errors import DataError
 from acofer.records import TRAIN, ImageSet, Progress
 
 CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-USAGES = ("Training", "PublicTest", "PrivateTest")
 OFFICIAL_SIZES = (28_709, 3_589, 3_589)
 SIDE = 48
 PIXELS = SIDE * SIDE
 COLUMNS = ("emotion", "pixels", "usage")
 FILE_NAMES = ("fer2013.csv", "icml_face_data.csv")
 
-_PART_OF = {usage.encode(): part for part, usage in enumerate(USAGES)}
 _LABEL_OF = {str(label).encode(): label for label in range(len(CLASSES))}
 
 
@@ -122,12 +120,10 @@ def _read_row(
     if len(fields) != len(columns):
         raise fail(f"expected {len(columns)} fields ({', '.join(columns)}), found {len(fields)}")
     emotion, pixels, usage = (fields[columns[name]] for name in COLUMNS)
-    label, part = _LABEL_OF.get(emotion), _PART_OF.get(usage)
+    label = _LABEL_OF.get(emotion)
     if label is None:
         raise fail(f"the label must be an integer 0..{len(CLASSES) - 1}, found {shown(emotion)}")
-    if part is None:
-        hint = nearest(usage.decode("latin-1"), USAGES)
-        raise fail(f"Usage must be Training, PublicTest or PrivateTest, found {shown(usage)}; {hint}")
+    part = part_of(usage, fail)
     try:
         values = parse_pixels(pixels)
     except DataError as error:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.data.csv_lines import Line, csv_lines, fails_at, fields_of, header_of, shown
-from acofer.errors import DataError
+from acofer.errors import DataError, nearest
 
 FERPLUS_CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral", "Contempt")
 EMOTION_COLUMNS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral", "contempt")
@@ -29,7 +29,17 @@ OTHER_COLUMNS = ("unknown", "nf")
 VOTE_COLUMNS = EMOTION_COLUMNS + OTHER_COLUMNS
 DROPPED = -1
 
-_PART_OF = {b"Training": 0, b"PublicTest": 1, b"PrivateTest": 2}
+USAGES = ("Training", "PublicTest", "PrivateTest")
+_PART_OF = {usage.encode(): part for part, usage in enumerate(USAGES)}
+
+
+def part_of(usage: bytes, fail: Callable[[str], DataError]) -> int:
+    """Return the part that a Usage field names, in FER2013's file and in FER+'s; `fail` makes the line's error."""
+    part = _PART_OF.get(usage)
+    if part is None:
+        hint = nearest(usage.decode("latin-1"), USAGES)
+        raise fail(f"Usage must be Training, PublicTest or PrivateTest, found {shown(usage)}; {hint}")
+    return part
 
 
 @dataclass(frozen=True)
@@ -132,9 +142,7 @@ def _read_row(line: Line, path: str | PathLike[str], columns: dict[str, int]) ->
     fields = fields_of(line.text)
     if len(fields) != len(columns):
         raise fail(f"expected {len(columns)} fields, found {len(fields)}")
-    part = _PART_OF.get(fields[columns["usage"]])
-    if part is None:
-        raise fail(f"Usage must be Training, PublicTest or PrivateTest, found {shown(fields[columns['usage']])}")
+    part = part_of(fields[columns["usage"]], fail)
     votes = [fields[columns[name]] for name in VOTE_COLUMNS]
     for name, vote in zip(VOTE_COLUMNS, votes, strict=True):
         if not (vote.isdigit() and len(vote) <= 9 and int(vote) <= 255):

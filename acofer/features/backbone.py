@@ -25,23 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.errors import ConfigError, DataError, MissingExtraError, nearest
-from acofer.features.weights import ARCHITECTURES, Architecture, Weights, architecture, resolve_weights
-
-__all__ = [
-    "ARCHITECTURES",
-    "POOLINGS",
-    "PREPROCESSING",
-    "Architecture",
-    "Backbone",
-    "Weights",
-    "architecture",
-    "check_options",
-    "draw_weights",
-    "load_backbone",
-    "name_features",
-    "prepare",
-    "resolve_weights",
-]
+from acofer.features.weights import Architecture, Weights, architecture, download_imagenet, resolve_weights
+from acofer.records import Progress
 
 PREPROCESSING = 1
 """Version of what happens to a picture before the network; part of every key. Change one, change the other."""
@@ -159,6 +144,25 @@ def load_backbone(name: str, image_size: int, weights: Weights, pooling: str = "
     layers = [{"name": net.layer, "shape": [int(side) for side in output.shape[1:]]}]
     model = keras.Model(base.input, _pool(keras, output, pooling))
     return Backbone(model, net, weights, layers, pooling)
+
+
+def obtain_weights(
+    spec: str | os.PathLike[str], backbone: str, image_size: int, seed: int = 0, progress: Progress | None = None
+) -> Weights:
+    """Resolve weights and download ImageNet's where they are not at hand; arguments and errors as `resolve_weights`.
+
+    Raises
+    ------
+    MissingExtraError
+        Where a download would be needed and Keras is not installed: nobody should download what cannot be used.
+    MissingFileError
+        Where the download fails.
+    """
+    weights = resolve_weights(spec, backbone, image_size, seed)
+    if weights.digest is not None:
+        return weights
+    import_keras()
+    return download_imagenet(backbone, image_size, progress)
 
 
 def check_options(name: str, image_size: int, pooling: str) -> None:

@@ -14,7 +14,7 @@ from acofer.errors import ConfigError, DataError, StoreError
 from acofer.features import backbone as nets
 from acofer.features.cache import Store, Writer
 from acofer.features.entry import Entry, key_of
-from acofer.features.weights import Weights, download_imagenet, resolve_weights
+from acofer.features.weights import Weights
 from acofer.records import Embeddings, ImageSet, Progress
 
 
@@ -109,10 +109,7 @@ def _find_or_compute(
     progress: Progress | None,
 ) -> Entry:
     backbone, image_size = fields["backbone"], fields["image_size"]
-    weights = resolve_weights(spec, backbone, image_size, seed)
-    if weights.digest is None:
-        nets.import_keras()  # nobody should download what cannot be used
-        weights = download_imagenet(backbone, image_size, progress)
+    weights = nets.obtain_weights(spec, backbone, image_size, seed, progress)
     fields = fields | {"weights_digest": weights.digest, "weights": weights.label}
     key = key_of(fields)
     entry = store.find(key)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from acofer.scoring.metrics import METRICS
+
 BLUE, ORANGE, GREEN, GREY, BLACK = "#0072B2", "#D55E00", "#009E73", "#999999", "#000000"
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -64,7 +66,7 @@ def draw_convergence(axes: Any, numbers: dict[str, Any]) -> None:
     """Draw every ant's score by iteration, and the best so far."""
     search = numbers["search"]
     scored = search["scored"]
-    better = min if search["metric"] == "log-loss" else max
+    better = max if METRICS[search["metric"]].greater_is_better else min
     best, lowest = [], None
     for row in scored:
         lowest = row["value"] if lowest is None else better(lowest, row["value"])
@@ -176,7 +178,7 @@ def _points(scores: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
 
 
 def _direction(search: dict[str, Any]) -> str:
-    return " (smaller is better)" if search["metric"] == "log-loss" else " (larger is better)"
+    return " (larger is better)" if METRICS[search["metric"]].greater_is_better else " (smaller is better)"
 
 
 FIGURES = {

@@ -12,7 +12,6 @@ published pipelines do, so that a reader sees what it adds to a figure:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +45,9 @@ class Material:
     protocol : str
     X, y : ndarray of float32 (n, n_features), ndarray of int64 (n,)
         Rows to develop on: all that is not test.
-    train : ndarray of int64
-        Which of them the final model is fitted on (after resampling, if the protocol resamples inside).
-    validation : ndarray of int64
-        Which of them subsets are scored on when there are no folds; empty if it is yet to be cut from `train`.
+    n_train : int
+        On the first `n_train` of them the final model is fitted (after resampling, if the protocol resamples
+        inside). On the rest subsets are scored when there are no folds; where there is no rest, it is yet to be cut.
     resample : str
         How training rows are resampled; "none" where the protocol has resampled already.
     X_test : ndarray of float32
@@ -62,8 +60,7 @@ class Material:
     protocol: str
     X: FloatMatrix
     y: NDArray[np.int64]
-    train: RowArray
-    validation: RowArray
+    n_train: int
     resample: str
     X_test: FloatMatrix
     sealed: SealedLabels
@@ -110,13 +107,11 @@ def check_protocol(config: SearchConfig) -> None:
 def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
     check_disjoint(train=split.train, validation=split.validation, test=split.test)
     developing = np.concatenate([split.train, split.validation])
-    n_train = len(split.train)
     return Material(
         protocol=config.protocol,
         X=_float32(values, developing),
         y=y[developing],
-        train=np.arange(n_train),
-        validation=np.arange(n_train, len(developing)),
+        n_train=len(split.train),
         resample=config.balance,
         X_test=_float32(values, split.test),
         sealed=SealedLabels(y[split.test]),
@@ -132,8 +127,7 @@ def _resampled_first(config: SearchConfig, values: NDArray, y: NDArray[np.int64]
         protocol=config.protocol,
         X=all_rows.X[developing],
         y=all_rows.y[developing],
-        train=np.arange(len(developing)),
-        validation=np.empty(0, np.int64),
+        n_train=len(developing),
         resample="none",
         X_test=all_rows.X[test],
         sealed=SealedLabels(all_rows.y[test]),
@@ -149,8 +143,7 @@ def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64])
         protocol=config.protocol,
         X=_float32(values, developing),
         y=y[developing],
-        train=np.arange(len(developing)),
-        validation=np.empty(0, np.int64),
+        n_train=len(developing),
         resample=config.balance,
         X_test=test_part.X,
         sealed=SealedLabels(test_part.y),
@@ -161,17 +154,17 @@ def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64])
 
 def training_matrix(material: Material, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
     """Return the rows and labels the final model is fitted on, in Fortran order."""
-    return _balanced(material, material.train, seed)
+    return _balanced(material, slice(material.n_train), seed)
 
 
 def search_folds(
     config: SearchConfig, material: Material, training: tuple[FloatMatrix, NDArray[np.int64]]
 ) -> list[Fold]:
     """Return the folds subsets are scored on; `training` is reused where a fold trains on just that."""
-    validates_apart = config.folds == 0 and len(material.validation) > 0
+    n_train = material.n_train
+    validates_apart = config.folds == 0 and len(material.y) > n_train
     if validates_apart:
-        X_validation = np.asfortranarray(material.X[material.validation])
-        return [ResampledFold(*training, X_validation, material.y[material.validation])]
+        return [ResampledFold(*training, np.asfortranarray(material.X[n_train:]), material.y[n_train:])]
     if material.resample == "none":
         X = np.asfortranarray(material.X)
         return [RowFold(X, material.y, train, validation) for train, validation in _cuts(config, material)]
@@ -185,17 +178,14 @@ def search_folds(
     ]
 
 
-def _cuts(config: SearchConfig, material: Material) -> Iterator[tuple[RowArray, RowArray]]:
-    y = material.y[material.train]
+def _cuts(config: SearchConfig, material: Material) -> list[tuple[RowArray, RowArray]]:
+    y = material.y[: material.n_train]
     if config.folds:
-        cuts = stratified_folds(y, config.folds, config.seed)
-    else:
-        cuts = [_random_cut(y, _SEARCH_VALIDATION_SHARE, config.seed)]
-    for train, validation in cuts:
-        yield material.train[train], material.train[validation]
+        return stratified_folds(y, config.folds, config.seed)
+    return [_random_cut(y, _SEARCH_VALIDATION_SHARE, config.seed)]
 
 
-def _balanced(material: Material, rows: RowArray, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
+def _balanced(material: Material, rows: RowArray | slice, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
     if material.resample == "none":
         return np.asfortranarray(material.X[rows]), material.y[rows]
     balanced = balance(material.X[rows], material.y[rows], material.resample, seed=seed)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from acofer.data.pictures import read_picture
 from acofer.errors import ConfigError, DataError
-from acofer.features.backbone import import_keras, load_backbone
-from acofer.features.weights import Weights, download_imagenet, resolve_weights
+from acofer.features.backbone import import_keras, load_backbone, obtain_weights
+from acofer.features.weights import Weights
 from acofer.records import Progress
 from acofer.runs import folder as files
 from acofer.runs.model import read_model
@@ -118,9 +118,7 @@ def _read_fitting_model(path: Path, n_features: int) -> Any:
 
 def _weights(about: dict[str, Any], wanted: str | Path) -> Weights:
     """Return weights equal to those of the run, or refuse."""
-    weights = resolve_weights(wanted, about["backbone"], about["image_size"])
-    if weights.digest is None:
-        weights = download_imagenet(about["backbone"], about["image_size"])
+    weights = obtain_weights(wanted, about["backbone"], about["image_size"])
     if weights.digest == about["weights_digest"]:
         return weights
     if about.get("stands_for") == "imagenet" and weights.kind == "imagenet":

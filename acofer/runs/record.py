@@ -32,13 +32,13 @@ class Circumstances:
 
 def run_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, trial: Trial) -> dict[str, Any]:
     """Return the content of ``result.json``, but for the seconds: plain data that JSON can hold."""
-    config = on.config
-    on_test = _test_value(trial.numbers["contenders"][COLONY], config.metric)
+    config, metric = on.config, METRICS[on.config.metric]
+    on_test = float(trial.numbers["contenders"][COLONY][metric.entry]["value"])
     return {
         **_circumstances(on),
         "search": _search_numbers(config, trace, chosen),
         **trial.numbers,
-        "search score": search_score_numbers(METRICS[config.metric], chosen.value, on_test),
+        "search score": search_score_numbers(metric, chosen.value, on_test),
         "without copies": _without_copies(on, trial),
         "verdict": verdict_sentence(trial.numbers, on.embeddings.values.shape[1], config.protocol),
     }
@@ -62,8 +62,8 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
         "split": {
             "name": on.split.name if on.config.protocol == "clean" else f"random 80/20 ({on.config.protocol})",
             "fingerprint": on.split.fingerprint if on.config.protocol == "clean" else None,
-            "train": len(on.material.train),
-            "validation": len(on.material.validation),
+            "train": on.material.n_train,
+            "validation": len(on.material.y) - on.material.n_train,
             "test": len(on.material.sealed),
             "training rows after balancing": on.n_training_rows,
             "synthetic test rows": on.material.n_synthetic_test_rows,
@@ -101,11 +101,6 @@ def score_numbers(score: SubsetScore) -> dict[str, Any]:
         "value": score.value,
         "standard error": error if np.isfinite(error) else None,
     }
-
-
-def _test_value(card: dict[str, Any], metric: str) -> float:
-    named = {"balanced-accuracy": "balanced accuracy", "macro-f1": "macro F1"}
-    return float(card[named.get(metric, metric)]["value"])
 
 
 def _without_copies(on: Circumstances, trial: Trial) -> dict[str, Any] | None:

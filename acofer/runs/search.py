@@ -100,9 +100,8 @@ def _run(config: SearchConfig, estimator: Any, folder: RunFolder, progress: Prog
     with _stage(watch, progress, "laying out"):
         material = material_of(config, embeddings.values, images.labels, split)
     with _stage(watch, progress, "heuristic"):
-        X, y = material.X[material.train], material.y[material.train]
-        eta = heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.workers or -1)
-        del X
+        X, y = material.X[: material.n_train], material.y[: material.n_train]
+        eta = heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
     with _stage(watch, progress, "balancing"):
         training = training_matrix(material, config.seed)
         folds = search_folds(config, material, training)
@@ -173,7 +172,7 @@ def _search(
         folds,
         METRICS[config.metric],
         classes=np.arange(n_classes),
-        n_jobs=config.workers or -1,
+        n_jobs=config.n_jobs,
         backend=config.backend,
         seed=config.seed,
     )
@@ -195,7 +194,7 @@ def _test(
     progress: Progress,
 ) -> Trial:
     return run_trial(
-        _parallel(estimator, config.workers or -1),
+        _parallel(estimator, config.n_jobs),
         {COLONY: chosen.indices, **null_subsets(chosen.indices, eta, config.null_draws, config.seed)},
         training,
         material.X_test,
@@ -235,12 +234,12 @@ def _settings(config: SearchConfig) -> ColonySettings:
     )
 
 
-def _parallel(estimator: Any, workers: int) -> Any:
+def _parallel(estimator: Any, n_jobs: int) -> Any:
     """Let one fit of an ensemble use all workers; a forest is the same for any number of them."""
     from sklearn.base import clone
 
     takes_jobs = {"n_jobs", "n_estimators"} <= estimator.get_params().keys()  # others deprecate it, or gain nothing
-    return clone(estimator).set_params(n_jobs=workers) if takes_jobs else estimator
+    return clone(estimator).set_params(n_jobs=n_jobs) if takes_jobs else estimator
 
 
 def _write(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.scoring.estimator import class_probabilities
-from acofer.scoring.metrics import Metric, paired_difference, scorecard
+from acofer.scoring.metrics import RATES, Metric, paired_difference, scorecard
 from acofer.scoring.protocol import IndexArray, SealedLabels, columns
 
 COLONY, ALL, TOP, RANDOM = "colony", "all features", "top by heuristic", "random"
@@ -141,7 +141,7 @@ def _differences(
 
 def _spread(cards: list[dict[str, Any]]) -> dict[str, Any]:
     spread: dict[str, Any] = {"draws": len(cards)}
-    for name in ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1"):
+    for name in RATES:
         values = [card[name]["value"] for card in cards]
         spread[name] = {"mean": float(np.mean(values)), "lowest": min(values), "highest": max(values)}
     return spread

@@ -25,6 +25,8 @@ A forest of 90 trees in which no tree voted for the true class says "less than 1
 without a floor those rows alone would decide between subsets. It is about half a vote in 90."""
 
 BOOTSTRAP_DRAWS = 2000
+RATES = ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1")
+"""What `rates` returns, in the order of tables."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,15 @@ class Metric:
     Attributes
     ----------
     name : str
+    entry : str
+        Its name in a `scorecard`.
     greater_is_better : bool
     of : callable
         ``of(y, proba) -> float``.
     """
 
     name: str
+    entry: str
     greater_is_better: bool
     of: Callable[[IntArray, FloatArray], float]
 
@@ -103,10 +108,10 @@ def _rate(name: str) -> Callable[[IntArray, FloatArray], float]:
 
 
 METRICS: dict[str, Metric] = {
-    "log-loss": Metric("log-loss", False, log_loss),
-    "accuracy": Metric("accuracy", True, _rate("accuracy")),
-    "balanced-accuracy": Metric("balanced-accuracy", True, _rate("balanced accuracy")),
-    "macro-f1": Metric("macro-f1", True, _rate("macro F1")),
+    "log-loss": Metric("log-loss", "log-loss", False, log_loss),
+    "accuracy": Metric("accuracy", "accuracy", True, _rate("accuracy")),
+    "balanced-accuracy": Metric("balanced-accuracy", "balanced accuracy", True, _rate("balanced accuracy")),
+    "macro-f1": Metric("macro-f1", "macro F1", True, _rate("macro F1")),
 }
 
 

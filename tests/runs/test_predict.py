@@ -83,7 +83,7 @@ def test_random_weights_are_labelled(run):
 
 def test_other_weights_are_refused(run, pictures, tmp_path, monkeypatch):
     other = Weights("file", tmp_path / "other.h5", "f" * 64, "file (other.h5)")
-    monkeypatch.setattr(predicting, "resolve_weights", lambda *_: other)
+    monkeypatch.setattr(predicting, "obtain_weights", lambda *_: other)
     with pytest.raises(ConfigError, match=r"expected those of the run \(sha256 random-seed0\); got ffff"):
         predict(run.folder, [next(pictures.rglob("*.png"))], weights="other.h5")
 

@@ -8,6 +8,7 @@ from acofer.errors import ConfigError
 from acofer.scoring.metrics import (
     LOG_LOSS_FLOOR,
     METRICS,
+    RATES,
     confusion,
     log_loss,
     metric_named,
@@ -91,6 +92,9 @@ def test_interval_covers_the_truth_as_often_as_it_says():
 def test_scorecard_adds_up(guesses):
     y, proba = guesses
     card = scorecard(y, proba)
+    assert tuple(rates(np.array(card["confusion"]))) == RATES
+    for metric in METRICS.values():
+        assert card[metric.entry]["value"] == pytest.approx(metric.of(y, proba))
     assert np.sum(card["confusion"]) == card["rows"] == 300
     assert [row["rows"] for row in card["per class"]] == np.bincount(y, minlength=7).tolist()
     assert card["per class"][0]["recall"] == pytest.approx(sk.recall_score(y == 0, proba.argmax(1) == 0))

@@ -62,3 +62,4 @@ def test_columns_keep_values_and_order():
     picked = columns(X, np.array([3, 8], dtype=np.int32))
     np.testing.assert_array_equal(picked, X[:, [3, 8]])
     assert picked.flags.f_contiguous
+    np.testing.assert_array_equal(columns(X, np.arange(9, dtype=np.int32)), X)
