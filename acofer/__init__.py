@@ -3,6 +3,7 @@
 The public face, loaded on first use:
 
 * `AntColonySelector` - a scikit-learn feature selector
+* `HistForestClassifier` - a Random Forest on binned features, the fast scorer
 * `load_faces`, `embed`, `run_search` - the main job, step by step or whole
 * `SearchConfig` - its options
 """
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from acofer.config import SearchConfig
     from acofer.data.load import load_faces
     from acofer.features.embed import embed
+    from acofer.forest.forest import HistForestClassifier
     from acofer.runs.search import run_search
 
-__all__ = ["AntColonySelector", "SearchConfig", "embed", "load_faces", "run_search"]
+__all__ = ["AntColonySelector", "HistForestClassifier", "SearchConfig", "embed", "load_faces", "run_search"]
 
 _HOMES = {
     "AntColonySelector": "acofer.colony.selector",
+    "HistForestClassifier": "acofer.forest.forest",
     "SearchConfig": "acofer.config",
     "embed": "acofer.features.embed",
     "load_faces": "acofer.data.load",

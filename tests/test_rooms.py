@@ -10,9 +10,26 @@ import pytest
 import acofer
 
 PACKAGE = Path(acofer.__file__).parent
-ORDER = ["errors", "records", "config", "data", "features", "scoring", "colony", "runs", "report", "cli"]
+ORDER = [
+    "errors",
+    "records",
+    "config",
+    "streams",
+    "forest",
+    "data",
+    "features",
+    "scoring",
+    "colony",
+    "runs",
+    "report",
+    "cli",
+]
 HEAVY = {
-    "numba": {"colony/construct.py"},
+    "numba": {
+        "streams.py",
+        "colony/construct.py",
+        *(f"forest/{name}.py" for name in ("lanes", "grow", "vote", "binning")),
+    },
     "tensorflow": set(),
     "keras": {"features/backbone.py"},
     "imblearn": {"features/balance.py"},

@@ -14,9 +14,12 @@ from acofer.errors import DataError, MissingFileError
 
 _TREE = "sklearn.tree._tree.Tree"
 """skops leaves this type to its users because scikit-learn follows a tree's node numbers without looking whether
-they exist; `_check_tree` looks, before anything follows them."""
+they exist; `_is_sound_tree` looks, before anything follows them."""
+_FOREST = "acofer.forest.forest.HistForestClassifier"
+"""Holds nothing but plain arrays; `is_sound` looks at them."""
 _TRUSTED = (
     _TREE,
+    _FOREST,
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # plain numbers
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )
@@ -52,6 +55,8 @@ def read_model(path: Path) -> Any:
     """
     from skops.io import load
 
+    from acofer.forest.forest import is_sound
+
     if not path.is_file():
         raise MissingFileError(f"expected a model at {path}; there is none; make one with: acofer search")
     try:
@@ -64,22 +69,27 @@ def read_model(path: Path) -> Any:
         raise DataError(f"{path}: expected types that are safe to load; it holds {', '.join(foreign)}; not loaded")
     n_features = getattr(model, "n_features_in_", 0)  # scikit-learn holds new rows against this number and no other
     for tree in _trees(model):
-        _check_tree(tree, n_features, path)
+        if not (is_sound(tree) if _kind(tree) == _FOREST else _is_sound_tree(tree, n_features)):
+            raise DataError(f"{path}: expected a sound tree; its nodes point astray; not loaded; repeat the run")
     return model
 
 
 def _trees(model: Any) -> Iterator[Any]:
-    """Yield every tree within an estimator, wherever it is kept."""
+    """Yield every tree within an estimator, and every forest of acofer's own, wherever it is kept."""
     waiting, seen = [model], {}
     while waiting:
         part = waiting.pop()
         if id(part) in seen:
             continue
         seen[id(part)] = part  # keeps it alive, so that no other takes its id
-        if f"{type(part).__module__}.{type(part).__name__}" == _TREE:
+        if _kind(part) in (_TREE, _FOREST):
             yield part
         else:
             waiting.extend(_held_by(part))
+
+
+def _kind(part: Any) -> str:
+    return f"{type(part).__module__}.{type(part).__name__}"
 
 
 def _held_by(part: Any) -> Iterable[Any]:
@@ -92,12 +102,12 @@ def _held_by(part: Any) -> Iterable[Any]:
     return list(getattr(part, "__dict__", {}).values())
 
 
-def _check_tree(tree: Any, n_features: int, path: Path) -> None:
-    """Refuse a tree whose nodes point outside of it, or back, or at features it does not have."""
+def _is_sound_tree(tree: Any, n_features: int) -> bool:
+    """Say whether all nodes of a tree point within it, never back, and only at features that it has."""
     nodes = np.arange(tree.node_count)
     left, right, feature = tree.children_left, tree.children_right, tree.feature
     inner = left != -1
-    sound = (
+    return bool(
         tree.n_features <= n_features
         and len(left) == tree.node_count > 0
         and ((right == -1) == ~inner).all()
@@ -108,5 +118,3 @@ def _check_tree(tree: Any, n_features: int, path: Path) -> None:
         and ((feature[inner] >= 0) & (feature[inner] < tree.n_features)).all()
         and tree.value.shape[0] == tree.node_count
     )
-    if not sound:
-        raise DataError(f"{path}: expected a sound tree; its nodes point astray; not loaded; repeat the run")

@@ -13,6 +13,7 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from acofer.errors import DataError, MissingFileError
+from acofer.forest.forest import HistForestClassifier
 from acofer.runs.model import _trees, read_model, write_model
 
 X = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
@@ -32,9 +33,12 @@ def forest():
         BaggingClassifier(n_estimators=3, max_features=0.6, random_state=0),
         MLPClassifier((4,), max_iter=500, tol=1e-2, random_state=0),
         SVC(),
+        HistForestClassifier(5, oob_score=True, random_state=0),
+        BaggingClassifier(HistForestClassifier(3), n_estimators=3, max_features=0.6, random_state=0),
     ],
     ids=lambda model: type(model).__name__,
 )
+@pytest.mark.filterwarnings("ignore:.*out-of-bag vote")
 def test_a_model_comes_back_as_it_went(model, tmp_path):
     model.fit(X, Y)
     write_model(tmp_path / "model.skops", model)
@@ -183,3 +187,107 @@ def test_trees_are_found_wherever_they_are_kept(forest):
     assert len(list(_trees(forest))) == 5
     assert len(list(_trees(calibrated))) == 2
     assert len(list(_trees({"a": [(forest,)], "b": {"c": forest}}))) == 5
+
+
+@pytest.fixture
+def own_forest():
+    return HistForestClassifier(3, max_depth=4, random_state=0).fit(X + Y[:, None], Y)
+
+
+def with_entry(index, value):
+    def change(array):
+        changed = array.copy()
+        changed[index] = value
+        return changed
+
+    return change
+
+
+def root_of_second(forest):
+    return int(forest.tree_starts_[1])
+
+
+def first_leaf(forest):
+    return int(np.flatnonzero(forest.node_features_ < 0)[0])
+
+
+def last_inner(forest):
+    return int(np.flatnonzero(forest.node_features_ >= 0)[-1])
+
+
+FOREST_CHANGES = {
+    "child beyond the tree": ("node_children_", lambda f: with_entry(0, 10**6)),
+    "child in the next tree": ("node_children_", lambda f: with_entry(0, root_of_second(f))),
+    "right child behind the tree": ("node_children_", lambda f: with_entry(0, root_of_second(f) - 1)),
+    "right child behind the forest": ("node_children_", lambda f: with_entry(root_of_second(f), len(f.node_children_))),
+    "negative child": ("node_children_", lambda f: with_entry(0, -5)),
+    "child itself": ("node_children_", lambda f: with_entry(0, 0)),
+    "child further up": ("node_children_", lambda f: with_entry(last_inner(f), 1)),
+    "leaf without a class": ("node_children_", lambda f: with_entry(first_leaf(f), 10**6)),
+    "leaf with another tree's shares": (
+        "node_children_",
+        lambda f: with_entry(first_leaf(f), 3 + int(f.share_starts_[1])),
+    ),
+    "negative class": ("node_children_", lambda f: with_entry(first_leaf(f), -1)),
+    "feature that is not there": ("node_features_", lambda f: with_entry(0, 5)),
+    "negative feature": ("node_features_", lambda f: with_entry(0, -2)),
+    "features of another kind": ("node_features_", lambda f: lambda a: a.astype(np.int64)),
+    "features in two dimensions": ("node_features_", lambda f: lambda a: a[:, None]),
+    "too few children": ("node_children_", lambda f: lambda a: a[:-1]),
+    "too few thresholds": ("node_thresholds_", lambda f: lambda a: a[:-1]),
+    "signed thresholds": ("node_thresholds_", lambda f: lambda a: a.astype(np.int8)),
+    "trees that end too late": ("tree_starts_", lambda f: with_entry(-1, 10**6)),
+    "trees that end too soon": ("tree_starts_", lambda f: with_entry(-1, root_of_second(f) + 1)),
+    "trees that overlap": ("tree_starts_", lambda f: with_entry(2, 0)),
+    "trees that wrap around": ("tree_starts_", lambda f: with_entry(slice(1, 3), [2**63 - 1, 1 - 2**63])),
+    "no tree": ("tree_starts_", lambda f: lambda a: a[:1]),
+    "a tree without shares of its own": ("share_starts_", lambda f: lambda a: a[:-1]),
+    "shares that end too late": ("share_starts_", lambda f: with_entry(-1, 10**6)),
+    "shares that go back": ("share_starts_", lambda f: with_entry(1, -1)),
+    "shares that are not finite": ("leaf_shares_", lambda f: with_entry((0, 0), np.nan)),
+    "shares below zero": ("leaf_shares_", lambda f: with_entry((0, slice(None)), [-1, 1, 1])),
+    "shares of too few classes": ("leaf_shares_", lambda f: lambda a: a[:, :-1]),
+    "float32 shares": ("leaf_shares_", lambda f: lambda a: a.astype(np.float32)),
+    "shares column by column": ("leaf_shares_", lambda f: np.asfortranarray),
+    "edges of too few features": ("bin_edges_", lambda f: lambda a: a[:, :-1].copy()),
+    "edges that are not numbers": ("bin_edges_", lambda f: with_entry((0, 0), np.nan)),
+    "edges that descend": ("bin_edges_", lambda f: lambda a: a[::-1].copy()),
+    "no edges": ("bin_edges_", lambda f: lambda a: a[:0]),
+    "too many edges": ("bin_edges_", lambda f: lambda a: np.zeros((256, 5))),
+    "edges of whole numbers": ("bin_edges_", lambda f: lambda a: np.arange(155).reshape(31, 5)),
+    "edges in a list": ("bin_edges_", lambda f: lambda a: a.tolist()),
+    "edges column by column": ("bin_edges_", lambda f: np.asfortranarray),
+    "too few classes": ("classes_", lambda f: lambda a: a[:-1]),
+    "one class too few": ("n_classes_", lambda f: lambda n: n - 1),
+    "one feature too many": ("n_features_in_", lambda f: lambda n: n + 1),
+    "features as words": ("n_features_in_", lambda f: lambda n: "5"),
+}
+
+
+@pytest.mark.parametrize(("name", "change_of"), FOREST_CHANGES.values(), ids=FOREST_CHANGES)
+def test_a_tampered_own_forest_is_refused_before_anything_follows_it(
+    tmp_path, own_forest, monkeypatch, name, change_of
+):
+    assert own_forest.share_starts_[1] < own_forest.share_starts_[3]
+    setattr(own_forest, name, change_of(own_forest)(getattr(own_forest, name)))
+    write_model(tmp_path / "model.skops", own_forest)
+    monkeypatch.setattr(HistForestClassifier, "predict", None)
+    monkeypatch.setattr(HistForestClassifier, "predict_proba", None)
+    with pytest.raises(DataError, match="expected a sound tree; its nodes point astray; not loaded"):
+        read_model(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize("name", ["bin_edges_", "tree_starts_", "node_children_", "n_classes_", "classes_"])
+def test_an_own_forest_with_a_part_missing_is_refused(tmp_path, own_forest, name):
+    delattr(own_forest, name)
+    write_model(tmp_path / "model.skops", own_forest)
+    with pytest.raises(DataError, match="expected a sound tree"):
+        read_model(tmp_path / "model.skops")
+
+
+def test_a_tampered_own_forest_is_found_within_another_model(tmp_path):
+    bagging = BaggingClassifier(HistForestClassifier(3), n_estimators=3, random_state=0).fit(X, Y)
+    bagging.estimators_[1].node_features_[0] = 99
+    write_model(tmp_path / "model.skops", bagging)
+    with pytest.raises(DataError, match="expected a sound tree"):
+        read_model(tmp_path / "model.skops")
