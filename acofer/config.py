@@ -66,11 +66,15 @@ class SearchConfig:
     balance: str = _choice(
         "balance", "smote", "resampling, of training rows only", ("none", "smote", "nearmiss", "nearmiss-smote")
     )
-    scorer: str = _option("scoring", "forest", "'forest' or the class name of any scikit-learn classifier")
+    scorer: str = _option(
+        "scoring", "forest", "forest: fast, on binned features; sklearn: scikit-learn's; or any classifier's class name"
+    )
     trees: int = _option("scoring", 90, "trees of the forest", "at least 1", lambda v: v >= 1)
     metric: str = _choice(
         "scoring", "log-loss", "what subsets are compared by", ("log-loss", "accuracy", "balanced-accuracy", "macro-f1")
     )
+    race: str = _choice("scoring", "on", "on: subsets of the fast forest that fall behind stop early", ("on", "off"))
+    memo: str = _choice("scoring", "on", "on: the fast forest's scores are remembered for later runs", ("on", "off"))
     folds: int = _option(
         "scoring", 0, "0: score on the validation part; k: k folds of the training part", "0, or at least 2",
         lambda v: v == 0 or v >= 2,

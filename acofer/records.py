@@ -154,7 +154,12 @@ class SubsetScore:
     standard_error : float
         Standard error of `utility` over the folds.
     seconds : float
-        Wall time it took.
+        Time it took, summed over threads.
+    trees : int or None
+        Trees a fold that it rests on; None where it is not a forest that was raced.
+    is_estimate : bool
+        Racing stopped it after `trees` trees: the numbers are the winner's with its full forest, less what
+        this subset was behind on the same trees. Never picked.
     """
 
     indices: NDArray[np.int32]
@@ -163,6 +168,8 @@ class SubsetScore:
     fold_utilities: NDArray[np.float64]
     standard_error: float
     seconds: float
+    trees: int | None = None
+    is_estimate: bool = False
 
     @property
     def size(self) -> int:

@@ -21,6 +21,8 @@ def print_search(numbers: dict[str, Any], folder: str) -> None:
     console.print(_contenders(numbers))
     console.print(_per_class(numbers))
     console.print(_search_line(numbers), markup=False)
+    if numbers["search"]["cost"]:
+        console.print(_cost_line(numbers["search"]), markup=False)
     if numbers["without copies"]:
         console.print(_copies_line(numbers), markup=False)
     console.print(_time_line(numbers["seconds"]), markup=False)
@@ -95,6 +97,15 @@ def _search_line(numbers: dict[str, Any]) -> str:
         f"search score ({score['metric']} on {search['scored on']}, the pick of {search['subsets scored']} subsets): "
         f"{score['search score']:.3f}{margin}; on the test part {score['same metric on the test part']:.3f}; "
         f"optimism {score['optimism']:+.3f}",
+    )
+
+
+def _cost_line(search: dict[str, Any]) -> str:
+    cost = search["cost"]
+    return (
+        f"trees: {cost['trees grown']:,} grown instead of {cost['trees in full']:,}; racing stopped "
+        f"{cost['subsets stopped by racing']} of {search['subsets scored']} subsets and spared "
+        f"{cost['trees spared by racing']:,}, remembered scores {cost['trees remembered']:,}"
     )
 
 

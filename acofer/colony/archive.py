@@ -27,7 +27,10 @@ class Archive:
         return iter(self._scores.values())
 
     def add(self, score: SubsetScore) -> None:
-        self._scores.setdefault(score.indices.tobytes(), score)
+        """Keep a score; where the subset has one, the first that is no estimate stays."""
+        known = self.get(score.indices)
+        if known is None or known.is_estimate:
+            self._scores[score.indices.tobytes()] = score
 
     def get(self, indices: IndexArray) -> SubsetScore | None:
         """Return the score of this very subset, if it was scored before."""
@@ -39,15 +42,18 @@ class Archive:
         return max(self, key=lambda score: (score.utility, -score.size))
 
     def front(self) -> list[SubsetScore]:
-        """Return the Pareto front of utility against size, by size: each is better than every smaller one."""
+        """Return the Pareto front of utility against size, by size: each is better than every smaller one.
+
+        Estimates are left out.
+        """
         front: list[SubsetScore] = []
-        for score in sorted(self, key=lambda s: (s.size, -s.utility)):
+        for score in sorted((s for s in self if not s.is_estimate), key=lambda s: (s.size, -s.utility)):
             if not front or score.utility > front[-1].utility:
                 front.append(score)
         return front
 
     def pick(self, rule: str | int = "1se") -> SubsetScore:
-        """Return the subset that a rule chooses.
+        """Return the subset that a rule chooses; its score may be an estimate, see `acofer.colony.search.settle`.
 
         Parameters
         ----------

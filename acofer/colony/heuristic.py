@@ -61,7 +61,10 @@ def heuristic_information(
                 f"heuristic: expected one of {', '.join(HEURISTICS)}; got {kind!r}; {nearest(kind, HEURISTICS)}"
             )
         rows = _sample(y, regression, seed) if kind in ("importance", "mi") else slice(None)
-        return rank_normalised(HEURISTICS[kind](X[rows], y[rows], regression, seed, n_jobs))
+        seen = X[rows]
+        if seen.dtype == np.float16:  # as embeddings are kept; too coarse to compute in
+            seen = seen.astype(np.float32)
+        return rank_normalised(HEURISTICS[kind](seen, y[rows], regression, seed, n_jobs))
     measured = np.asarray(kind, dtype=np.float64)
     if measured.shape != (X.shape[1],) or np.isnan(measured).any():
         raise ConfigError(f"heuristic: expected {X.shape[1]} numbers, one a feature; got shape {measured.shape}")
@@ -91,9 +94,11 @@ def _sample(y: NDArray, regression: bool, seed: int) -> NDArray[np.int64] | slic
 
 
 def _importance(X: NDArray, y: NDArray, regression: bool, seed: int, n_jobs: int | None) -> FloatArray:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.ensemble import RandomForestRegressor
 
-    forest = RandomForestRegressor if regression else RandomForestClassifier
+    from acofer.forest.forest import HistForestClassifier
+
+    forest = RandomForestRegressor if regression else HistForestClassifier
     return forest(n_estimators=90, random_state=seed, n_jobs=n_jobs).fit(X, y).feature_importances_
 
 

@@ -10,6 +10,7 @@ from acofer.colony.colony import AntColony
 from acofer.colony.pheromone import IndexArray
 from acofer.records import SubsetScore
 from acofer.scoring.protocol import SubsetScorer
+from acofer.scoring.race import difference_to
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,9 @@ class AntRow:
         The subset had been scored before; the score was remembered.
     best_utility : float
         The best utility so far, this iteration included.
+    difference, difference_error : float
+        By how much its utility differs from that best one's (0 or below, but for the folds' weights), paired over the
+        folds, and the standard error of that.
     """
 
     iteration: int
@@ -32,6 +36,8 @@ class AntRow:
     score: SubsetScore
     is_repeat: bool
     best_utility: float
+    difference: float
+    difference_error: float
 
 
 @dataclass
@@ -67,10 +73,24 @@ def search_subsets(
         repeats = _score_new(subsets, scorer, trace.archive, iteration * len(subsets), total, on_ant)
         scores = [_known(trace.archive, subset) for subset in subsets]
         colony.tell([score.utility for score in scores])
+        best = trace.archive.best.fold_utilities
         trace.rows += [
-            AntRow(iteration, ant, score, repeats[ant], colony.best_utility) for ant, score in enumerate(scores)
+            AntRow(iteration, ant, score, repeats[ant], colony.best_utility, *difference_to(best, score.fold_utilities))
+            for ant, score in enumerate(scores)
         ]
     return trace
+
+
+def settle(trace: SearchTrace, scorer: SubsetScorer, rule: str | int) -> SubsetScore:
+    """Return the subset that a rule picks from the archive, scored in full.
+
+    Racing leaves estimates; where the rule picks one, it is scored in full and the rule asked again.
+    """
+    chosen = trace.archive.pick(rule)
+    while chosen.is_estimate:
+        trace.archive.add(scorer.finish(chosen.indices))
+        chosen = trace.archive.pick(rule)
+    return chosen
 
 
 def _score_new(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -13,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from acofer.colony.colony import AntColony, ColonySettings, demand_count
 from acofer.colony.heuristic import heuristic_information
 from acofer.colony.pheromone import Variant
-from acofer.colony.search import search_subsets
+from acofer.colony.search import search_subsets, settle
 from acofer.errors import ConfigError
+from acofer.forest.forest import HistForestClassifier
 from acofer.scoring.estimator import EstimatorScorer, Judge
+from acofer.scoring.forest import BinnedFold, ForestScorer
 from acofer.scoring.metrics import METRICS, Metric
-from acofer.scoring.protocol import Fold, ResampledFold, RowFold, check_disjoint
+from acofer.scoring.protocol import Fold, ResampledFold, RowFold, SubsetScorer, check_disjoint
 
 
 class AntColonySelector(SelectorMixin, BaseEstimator):
@@ -30,7 +33,8 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator, default=None
-        Scores the subsets. None is a random forest of 90 trees. Where its ``random_state`` is None it gets
+        Scores the subsets. None is a `HistForestClassifier` of 90 trees; with one of those, features are binned
+        once for all subsets, and `race` applies. Where its ``random_state`` is None it gets
         the selector's seed, so that all subsets are scored with the same randomness.
     n_ants : int, default=20
         Ants, i.e. subsets, per iteration.
@@ -59,6 +63,11 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
     pick : {"1se", "best"} or int, default="1se"
         Which scored subset is chosen: the smallest within one standard error of the best
         (paired over the folds), the best, or the best of at most so many features.
+    race : bool, default=True
+        Whether subsets stop early that fall behind the best by more than noise explains. Only for a
+        `HistForestClassifier` and acofer's metrics.
+    memo : path, default=None
+        File in which a `HistForestClassifier`'s scores are remembered, for later fits and other processes.
     n_jobs : int, default=None
         Workers; the result does not depend on it.
     random_state : int, RandomState or None, default=None
@@ -117,6 +126,8 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         cv: Any = 5,
         balance: str = "none",
         pick: Any = "1se",
+        race: bool = True,
+        memo: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -134,6 +145,8 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         self.cv = cv
         self.balance = balance
         self.pick = pick
+        self.race = race
+        self.memo = memo
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -179,9 +192,8 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         colony = AntColony(self.heuristic_, settings, seed)
         self.trace_ = search_subsets(colony, scorer, self.n_iterations)
         self.pheromone_ = colony.pheromone
-        archive = self.trace_.archive
-        self.best_score_, self.front_ = archive.best, archive.front()
-        self.score_ = archive.pick(self.pick)
+        self.score_ = settle(self.trace_, scorer, self.pick)
+        self.best_score_, self.front_ = self.trace_.archive.best, self.trace_.archive.front()
         self.n_features_ = self.score_.size
         self.support_ = np.zeros(X.shape[1], dtype=bool)
         self.support_[self.score_.indices] = True
@@ -218,10 +230,9 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
 
     def _seeded_estimator(self, seed: int) -> Any:
         from sklearn.base import clone
-        from sklearn.ensemble import RandomForestClassifier
 
         if self.estimator is None:
-            return RandomForestClassifier(90, random_state=seed)
+            return HistForestClassifier(90, random_state=seed)
         estimator = clone(self.estimator)
         unseeded = {
             name: seed
@@ -230,9 +241,22 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         }
         return estimator.set_params(**unseeded)
 
-    def _scorer(self, estimator: Any, folds: list[Fold], y: NDArray, seed: int) -> EstimatorScorer:
-        classes = np.unique(y) if is_classifier(estimator) else None
+    def _scorer(self, estimator: Any, folds: list[Fold], y: NDArray, seed: int) -> SubsetScorer:
         metric = _metric_of(self.scoring, estimator)
+        classes = np.unique(y) if is_classifier(estimator) else np.empty(0)
+        if isinstance(estimator, HistForestClassifier) and isinstance(metric, Metric):
+            bins, n_jobs = estimator.max_bins, self.n_jobs
+            binned = [BinnedFold.of(fold, classes, bins, seed=seed, n_jobs=n_jobs) for fold in folds]
+            return ForestScorer(
+                estimator,
+                binned,
+                metric,
+                n_classes=len(classes),
+                n_jobs=n_jobs,
+                seed=seed,
+                is_race=self.race,
+                memo=None if self.memo is None else Path(self.memo),
+            )
         return EstimatorScorer(estimator, folds, metric, classes=classes, n_jobs=self.n_jobs or 1, seed=seed)
 
     def _folds(

@@ -12,7 +12,9 @@ published pipelines do, so that a reader sees what it adds to a figure:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from acofer.scoring.protocol import (
 )
 
 FloatMatrix = NDArray[np.float32]
+Order = Literal["C", "F"]
 _LEAKY_TEST_SHARE = 0.2
 _SEARCH_VALIDATION_SHARE = 0.125  # of the 80 %: a tenth of all pictures, as in FER2013's own split
 
@@ -43,8 +46,9 @@ class Material:
     Attributes
     ----------
     protocol : str
-    X, y : ndarray of float32 (n, n_features), ndarray of int64 (n,)
-        Rows to develop on: all that is not test.
+    X, y : ndarray of float16 or float32 (n, n_features), ndarray of int64 (n,)
+        Rows to develop on: all that is not test. Real rows stay in the precision of the embeddings, which
+        halves them in memory.
     n_train : int
         On the first `n_train` of them the final model is fitted (after resampling, if the protocol resamples
         inside). On the rest subsets are scored when there are no folds; where there is no rest, it is yet to be cut.
@@ -58,7 +62,7 @@ class Material:
     """
 
     protocol: str
-    X: FloatMatrix
+    X: NDArray[np.floating]
     y: NDArray[np.int64]
     n_train: int
     resample: str
@@ -109,7 +113,7 @@ def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: S
     developing = np.concatenate([split.train, split.validation])
     return Material(
         protocol=config.protocol,
-        X=_float32(values, developing),
+        X=np.asarray(values[developing]),
         y=y[developing],
         n_train=len(split.train),
         resample=config.balance,
@@ -141,7 +145,7 @@ def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64])
     test_part = balance(_float32(values, test), y[test], config.balance, seed=config.seed)
     return Material(
         protocol=config.protocol,
-        X=_float32(values, developing),
+        X=np.asarray(values[developing]),
         y=y[developing],
         n_train=len(developing),
         resample=config.balance,
@@ -152,30 +156,34 @@ def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64])
     )
 
 
-def training_matrix(material: Material, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
-    """Return the rows and labels the final model is fitted on, in Fortran order."""
-    return _balanced(material, slice(material.n_train), seed)
+def training_matrix(material: Material, seed: int, order: Order = "F") -> tuple[FloatMatrix, NDArray[np.int64]]:
+    """Return the rows, in Fortran or C order, and labels the final model is fitted on."""
+    return _balanced(material, slice(material.n_train), seed, order)
 
 
 def search_folds(
-    config: SearchConfig, material: Material, training: tuple[FloatMatrix, NDArray[np.int64]]
-) -> list[Fold]:
-    """Return the folds subsets are scored on; `training` is reused where a fold trains on just that."""
+    config: SearchConfig, material: Material, training: tuple[FloatMatrix, NDArray[np.int64]], order: Order = "F"
+) -> Iterator[Fold]:
+    """Yield the folds subsets are scored on, each made when it is asked for.
+
+    `training` is reused where a fold trains on just that; see `trains_on_all`.
+    """
     n_train = material.n_train
-    validates_apart = config.folds == 0 and len(material.y) > n_train
-    if validates_apart:
-        return [ResampledFold(*training, np.asfortranarray(material.X[n_train:]), material.y[n_train:])]
+    if trains_on_all(config, material):
+        yield ResampledFold(*training, _ordered(material.X[n_train:], order), material.y[n_train:])
+        return
     if material.resample == "none":
-        X = np.asfortranarray(material.X)
-        return [RowFold(X, material.y, train, validation) for train, validation in _cuts(config, material)]
-    return [
-        ResampledFold(
-            *_balanced(material, train, config.seed),
-            np.asfortranarray(material.X[validation]),
-            material.y[validation],
-        )
-        for train, validation in _cuts(config, material)
-    ]
+        X = _ordered(material.X, order)
+        yield from (RowFold(X, material.y, train, validation) for train, validation in _cuts(config, material))
+        return
+    for train, validation in _cuts(config, material):
+        resampled = _balanced(material, train, config.seed, order)
+        yield ResampledFold(*resampled, _ordered(material.X[validation], order), material.y[validation])
+
+
+def trains_on_all(config: SearchConfig, material: Material) -> bool:
+    """Whether subsets are scored on a validation part of its own, by models of the whole training part."""
+    return config.folds == 0 and len(material.y) > material.n_train
 
 
 def _cuts(config: SearchConfig, material: Material) -> list[tuple[RowArray, RowArray]]:
@@ -185,11 +193,17 @@ def _cuts(config: SearchConfig, material: Material) -> list[tuple[RowArray, RowA
     return [_random_cut(y, _SEARCH_VALIDATION_SHARE, config.seed)]
 
 
-def _balanced(material: Material, rows: RowArray | slice, seed: int) -> tuple[FloatMatrix, NDArray[np.int64]]:
+def _balanced(
+    material: Material, rows: RowArray | slice, seed: int, order: Order
+) -> tuple[FloatMatrix, NDArray[np.int64]]:
     if material.resample == "none":
-        return np.asfortranarray(material.X[rows]), material.y[rows]
+        return _ordered(material.X[rows], order), material.y[rows]
     balanced = balance(material.X[rows], material.y[rows], material.resample, seed=seed)
-    return np.asfortranarray(balanced.X), balanced.y
+    return _ordered(balanced.X, order), balanced.y
+
+
+def _ordered(X: NDArray[np.floating], order: Order) -> FloatMatrix:
+    return np.asarray(X, np.float32, order=order)
 
 
 def _random_cut(y: NDArray[np.int64], share: float, seed: int) -> tuple[RowArray, RowArray]:

@@ -15,6 +15,7 @@ from acofer.records import Embeddings, ImageSet, Split, SubsetScore
 from acofer.runs.machine import machine, versions
 from acofer.runs.material import Material
 from acofer.runs.verdict import COLONY, Trial, search_score_numbers, verdict_sentence
+from acofer.scoring.forest import Tally
 from acofer.scoring.metrics import METRICS, scorecard
 
 
@@ -28,6 +29,7 @@ class Circumstances:
     embeddings: Embeddings
     material: Material
     n_training_rows: int
+    tally: Tally | None
 
 
 def run_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, trial: Trial) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def run_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, tria
     on_test = float(trial.numbers["contenders"][COLONY][metric.entry]["value"])
     return {
         **_circumstances(on),
-        "search": _search_numbers(config, trace, chosen),
+        "search": _search_numbers(on, trace, chosen),
         **trial.numbers,
         "search score": search_score_numbers(metric, chosen.value, on_test),
         "without copies": _without_copies(on, trial),
@@ -77,14 +79,15 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
     }
 
 
-def _search_numbers(config: SearchConfig, trace: SearchTrace, chosen: SubsetScore) -> dict[str, Any]:
-    archive = trace.archive
+def _search_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore) -> dict[str, Any]:
+    config, archive = on.config, trace.archive
     return {
         "metric": config.metric,
         "scored on": f"{config.folds} folds of the training part" if config.folds else "the validation part",
         "ants": len(trace.rows),
         "subsets scored": len(archive),
         "seconds scoring": sum(score.seconds for score in archive),
+        "cost": _cost(on),
         "pick": config.pick,
         "chosen": score_numbers(chosen),
         "best": score_numbers(archive.best),
@@ -93,14 +96,35 @@ def _search_numbers(config: SearchConfig, trace: SearchTrace, chosen: SubsetScor
     }
 
 
+def _cost(on: Circumstances) -> dict[str, int] | None:
+    """Return what the fast forest's search cost in trees, and what racing and remembered scores spared."""
+    if on.tally is None:
+        return None
+    trees_a_subset = on.config.trees * max(1, on.config.folds)
+    in_full = on.tally.subsets * trees_a_subset
+    return {
+        "trees a subset": trees_a_subset,
+        "trees in full": in_full,
+        "trees grown": on.tally.grown,
+        "trees remembered": on.tally.remembered,
+        "trees spared by racing": in_full - on.tally.grown - on.tally.remembered,
+        "subsets stopped by racing": on.tally.stopped,
+    }
+
+
 def score_numbers(score: SubsetScore) -> dict[str, Any]:
     """Return what the trace says of a score."""
-    error = score.standard_error
     return {
         "features": score.size,
         "value": score.value,
-        "standard error": error if np.isfinite(error) else None,
+        "standard error": _finite(score.standard_error),
+        "trees": score.trees,
+        "estimate": score.is_estimate,
     }
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
 
 
 def _without_copies(on: Circumstances, trial: Trial) -> dict[str, Any] | None:
@@ -123,6 +147,8 @@ def trace_line(row: AntRow) -> dict[str, Any]:
         "folds": [float(value) for value in score.fold_utilities],
         "repeat": row.is_repeat,
         "best utility": row.best_utility,
+        "difference to best": row.difference,
+        "standard error of difference": _finite(row.difference_error),
         "seconds": round(score.seconds, 4),
         "indices": score.indices.tolist(),
     }

@@ -17,27 +17,30 @@ from numpy.typing import NDArray
 from acofer.colony.colony import AntColony, ColonySettings
 from acofer.colony.construct import construct
 from acofer.colony.heuristic import heuristic_information
-from acofer.colony.search import SearchTrace, search_subsets
+from acofer.colony.search import SearchTrace, search_subsets, settle
 from acofer.colony.size import size_grid
 from acofer.config import SearchConfig
 from acofer.data.load import NAMED
 from acofer.data.splits import make_split
 from acofer.errors import ConfigError
+from acofer.features.cache import Store
 from acofer.features.weights import KEYWORDS
+from acofer.forest.forest import compile_kernels
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
 from acofer.runs.folder import RunFolder
+from acofer.runs.judge import judge_of
 from acofer.runs.machine import Stopwatch
-from acofer.runs.material import Material, check_protocol, material_of, search_folds, training_matrix
+from acofer.runs.material import Material, check_protocol, material_of
 from acofer.runs.model import write_model
 from acofer.runs.pictures import configured_embeddings, configured_pictures
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, trace_line
 from acofer.runs.verdict import COLONY, Trial, null_subsets, run_trial
-from acofer.scoring.estimator import EstimatorScorer, classifier_named
-from acofer.scoring.metrics import METRICS
-from acofer.scoring.protocol import Fold
+from acofer.scoring.estimator import classifier_named
+from acofer.scoring.forest import ForestScorer
+from acofer.scoring.protocol import IndexArray, SubsetScorer
 
-Training = tuple[NDArray[np.float32], NDArray[np.int64]]
+_MEMO = "scores.sqlite"  # in the folder of cached embeddings
 Draw = Callable[[dict[str, Any], Path], None]
 
 
@@ -99,18 +102,20 @@ def _run(config: SearchConfig, estimator: Any, folder: RunFolder, progress: Prog
     _check_sizes(config, embeddings.values.shape[1])
     with _stage(watch, progress, "laying out"):
         material = material_of(config, embeddings.values, images.labels, split)
+    with _stage(watch, progress, "compiling"):
+        construct(np.ones(2), 1, 0.5, np.zeros(1, np.uint64))
+        compile_kernels()
     with _stage(watch, progress, "heuristic"):
         X, y = material.X[: material.n_train], material.y[: material.n_train]
         eta = heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
     with _stage(watch, progress, "balancing"):
-        training = training_matrix(material, config.seed)
-        folds = search_folds(config, material, training)
-    trace = _search(config, estimator, folds, eta, images.n_classes, watch, progress)
-    del folds
-    chosen = trace.archive.pick(config.pick)
+        judge = judge_of(config, estimator, material, images.n_classes, _memo_path(config))
+    material = dataclasses.replace(material, X=material.X[:0].copy())  # the judge keeps what it needs of these rows
+    trace, chosen = _search(config, judge.scorer, eta, watch, progress)
     with watch.stage("test"):
-        trial = _test(config, estimator, chosen, eta, material, training, images.n_classes, progress)
-    on = Circumstances(config, images, split, embeddings, material, len(training[1]))
+        trial = _test(config, judge.fit, chosen, eta, material, images.n_classes, progress)
+    tally = judge.scorer.tally if isinstance(judge.scorer, ForestScorer) else None
+    on = Circumstances(config, images, split, embeddings, material, judge.n_training_rows, tally)
     numbers = run_numbers(on, trace, chosen, trial)
     with _stage(watch, progress, "writing"), folder.writing():
         _write(folder, config, embeddings, trace, chosen, trial.model)
@@ -157,52 +162,38 @@ def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tup
 
 
 def _search(
-    config: SearchConfig,
-    estimator: Any,
-    folds: list[Fold],
-    eta: NDArray,
-    n_classes: int,
-    watch: Stopwatch,
-    progress: Progress,
-) -> SearchTrace:
-    with _stage(watch, progress, "compiling"):
-        construct(np.ones(2), 1, 0.5, np.zeros(1, np.uint64))
-    scorer = EstimatorScorer(
-        estimator,
-        folds,
-        METRICS[config.metric],
-        classes=np.arange(n_classes),
-        n_jobs=config.n_jobs,
-        backend=config.backend,
-        seed=config.seed,
-    )
+    config: SearchConfig, scorer: SubsetScorer, eta: NDArray[np.float64], watch: Stopwatch, progress: Progress
+) -> tuple[SearchTrace, SubsetScore]:
     with watch.stage("search"):
         colony = AntColony(eta, _settings(config), config.seed)
-        return search_subsets(
+        trace = search_subsets(
             colony, scorer, config.iterations, on_ant=lambda done, total, _: progress("search", done, total)
         )
+        return trace, settle(trace, scorer, config.pick)
 
 
 def _test(
     config: SearchConfig,
-    estimator: Any,
+    fit: Callable[[IndexArray], Any],
     chosen: SubsetScore,
     eta: NDArray[np.float64],
     material: Material,
-    training: Training,
     n_classes: int,
     progress: Progress,
 ) -> Trial:
     return run_trial(
-        _parallel(estimator, config.n_jobs),
+        fit,
         {COLONY: chosen.indices, **null_subsets(chosen.indices, eta, config.null_draws, config.seed)},
-        training,
         material.X_test,
         material.sealed,
         n_classes,
         seed=config.seed,
         on_fit=lambda done, total: progress("test", done, total),
     )
+
+
+def _memo_path(config: SearchConfig) -> Path | None:
+    return Store(config.cache_dir).folder / _MEMO if config.memo == "on" else None
 
 
 def _silence(_stage: str, _done: int, _total: int) -> None:
@@ -232,14 +223,6 @@ def _settings(config: SearchConfig) -> ColonySettings:
         variant=config.variant,  # type: ignore[arg-type]
         size=config.size,
     )
-
-
-def _parallel(estimator: Any, n_jobs: int) -> Any:
-    """Let one fit of an ensemble use all workers; a forest is the same for any number of them."""
-    from sklearn.base import clone
-
-    takes_jobs = {"n_jobs", "n_estimators"} <= estimator.get_params().keys()  # others deprecate it, or gain nothing
-    return clone(estimator).set_params(n_jobs=n_jobs) if takes_jobs else estimator
 
 
 def _write(

@@ -50,9 +50,8 @@ def null_subsets(chosen: IndexArray, heuristic: NDArray[np.float64], draws: int,
 
 
 def run_trial(
-    estimator: Any,
+    fit: Callable[[IndexArray], Any],
     subsets: dict[str, IndexArray],
-    training: tuple[NDArray[np.float32], NDArray[np.int64]],
     X_test: NDArray[np.float32],
     sealed: SealedLabels,
     n_classes: int,
@@ -60,17 +59,16 @@ def run_trial(
     seed: int,
     on_fit: Callable[[int, int], None] | None = None,
 ) -> Trial:
-    """Fit the same estimator with the same seed on each subset, predict, then open the labels, once.
+    """Fit a model on each subset, predict, then open the labels, once.
 
+    `fit` returns the same classifier with the same seed, fitted on the training part's columns;
     `subsets` holds the chosen subset under ``COLONY`` and its nulls.
     """
-    from sklearn.base import clone
-
     classes = np.arange(n_classes)
     X_test = np.asfortranarray(X_test)
     models, proba = {}, {}
     for done, (name, indices) in enumerate(subsets.items(), start=1):
-        models[name] = clone(estimator).fit(columns(training[0], indices), training[1])
+        models[name] = fit(indices)
         proba[name] = class_probabilities(models[name], columns(X_test, indices), classes)
         if name != COLONY:
             del models[name]

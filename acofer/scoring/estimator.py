@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from acofer.errors import ConfigError, DataError, nearest
 from acofer.records import SubsetScore
 from acofer.scoring.metrics import Metric
-from acofer.scoring.protocol import Fold, IndexArray, OnScore, standard_error, validation_blocks
+from acofer.scoring.protocol import Fold, IndexArray, OnScore, subset_score, validation_blocks
 
 Judge = Callable[[Any, NDArray, NDArray], float]
 """A scikit-learn scorer: ``judge(fitted estimator, X, y)``, larger is better."""
+
+EMBEDDING_BINS = 32
+"""Bins of the fast forest on a network's features: as accurate as 16, 64 or 128 there (benchmarks/steps.py). Tables of
+few features want more, so the classifier's own default is higher."""
 
 BACKENDS = {"threads": "threading", "processes": "loky"}
 
@@ -79,6 +83,10 @@ class EstimatorScorer:
                 on_score(position, score)
         return [score for score in done if score is not None]
 
+    def finish(self, indices: IndexArray) -> SubsetScore:
+        """Score one subset in full; here every score is."""
+        return self._score_one(indices)
+
     def _numbered(self, position: int, indices: IndexArray) -> tuple[int, SubsetScore]:
         return position, self._score_one(indices)
 
@@ -89,15 +97,7 @@ class EstimatorScorer:
         else:
             parts = np.array([self._score_fold(fold, indices) for fold in self._folds])
             value = float(parts.mean())
-        sign = 1.0 if self.greater_is_better else -1.0
-        return SubsetScore(
-            indices=indices,
-            utility=sign * value,
-            value=value,
-            fold_utilities=sign * parts,
-            standard_error=standard_error(parts),
-            seconds=time.perf_counter() - start,
-        )
+        return subset_score(indices, value, parts, self.greater_is_better, time.perf_counter() - start)
 
     def _score_fold(self, fold: Fold, indices: IndexArray) -> float:
         return self._judged(self._fitted(fold, indices), fold.validation(indices), fold.y_validation)
@@ -144,12 +144,12 @@ def class_probabilities(model: Any, X: NDArray, classes: NDArray) -> NDArray[np.
 
 
 def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[str, Any] | None = None) -> Any:
-    """Return the scorer's estimator: ``"forest"``, or any scikit-learn classifier by the name of its class.
+    """Return the scorer's estimator: a forest, or any scikit-learn classifier by the name of its class.
 
     Parameters
     ----------
     name : str
-        ``"forest"`` is a `RandomForestClassifier` of `trees` trees.
+        ``"forest"`` is a `HistForestClassifier` of `trees` trees, ``"sklearn"`` a `RandomForestClassifier` of as many.
     trees : int
         90 in the published system.
     seed : int
@@ -165,19 +165,26 @@ def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.utils import all_estimators
 
-    settings = dict(params or {})
+    from acofer.forest.forest import HistForestClassifier
+
+    forests = {"forest": HistForestClassifier, "sklearn": RandomForestClassifier}
+    settings: dict[str, Any] = {"n_estimators": trees} if name in forests else {}
     if name == "forest":
-        kind: Any = RandomForestClassifier
-        settings.setdefault("n_estimators", trees)
+        settings["max_bins"] = EMBEDDING_BINS
+    settings |= params or {}
+    if name in forests:
+        kind: Any = forests[name]
     else:
         known = dict(all_estimators(type_filter="classifier"))
         if name not in known:
-            hint = nearest(name, [*known, "forest"])
-            raise ConfigError(f"scorer: expected 'forest' or a scikit-learn classifier; got {name!r}; {hint}")
+            hint = nearest(name, [*known, *forests])
+            raise ConfigError(
+                f"scorer: expected 'forest', 'sklearn' or a scikit-learn classifier; got {name!r}; {hint}"
+            )
         kind = known[name]
     try:
         model = kind(**settings)
-        model._validate_params()
+        model.check_params() if kind is HistForestClassifier else model._validate_params()
     except (TypeError, ValueError) as error:
         raise ConfigError(f"scorer_params: {name} does not take them: {error}") from None
     return model.set_params(random_state=seed) if "random_state" in model.get_params() else model

@@ -35,8 +35,13 @@ class SubsetScorer(Protocol):
     def score(self, subsets: Sequence[IndexArray], on_score: OnScore | None = None) -> list[SubsetScore]:
         """Score the subsets, in any order or in parallel, and return the scores in the order of `subsets`.
 
-        `on_score` is called with the position and the score of each as it is done.
+        `on_score` is called with the position of each as it is done, and its score as known then; where a
+        scorer races, the estimate of a subset that stopped is settled when the race is over.
         """
+        ...
+
+    def finish(self, indices: IndexArray) -> SubsetScore:
+        """Score one subset in full, so that it can be picked."""
         ...
 
 
@@ -192,6 +197,21 @@ def standard_error(values: NDArray[np.float64]) -> float:
     if len(values) < 2:
         return float("nan")
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
+def subset_score(
+    indices: IndexArray, value: float, parts: NDArray[np.float64], greater_is_better: bool, seconds: float
+) -> SubsetScore:
+    """Return the record of a score; `parts` are the metric's values on the folds or blocks, shape (n_folds,)."""
+    sign = 1.0 if greater_is_better else -1.0
+    return SubsetScore(
+        indices=indices,
+        utility=sign * value,
+        value=value,
+        fold_utilities=sign * parts,
+        standard_error=standard_error(parts),
+        seconds=seconds,
+    )
 
 
 class SealedLabels:

@@ -215,7 +215,7 @@ def test_ctrl_c_from_a_terminal_ends_the_program(workplace):
         start_new_session=True,
     )
     for line in process.stderr:
-        if line.startswith("compiling"):
+        if line.startswith("balancing"):
             break
     time.sleep(0.5)  # into the search
     os.killpg(process.pid, signal.SIGINT)

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from acofer import AntColonySelector
 from acofer.errors import ConfigError, LeakageError
+from acofer.forest.forest import HistForestClassifier
 
 QUICK = {"n_ants": 4, "n_iterations": 2, "cv": 3, "heuristic": "f"}
 
@@ -55,9 +56,8 @@ def test_finds_the_planted_features_and_leaves_the_noise(planted):
 def test_default_estimator_is_a_forest_of_ninety_trees(planted):
     X, y = planted
     selector = AntColonySelector(n_ants=2, n_iterations=1, size=3, cv=2, random_state=0).fit(X, y)
-    direct = AntColonySelector(RandomForestClassifier(90), n_ants=2, n_iterations=1, size=3, cv=2, random_state=0).fit(
-        X, y
-    )
+    forest = HistForestClassifier(90, random_state=0)
+    direct = AntColonySelector(forest, n_ants=2, n_iterations=1, size=3, cv=2, random_state=0).fit(X, y)
     assert selector.score_.value == direct.score_.value
 
 

@@ -74,7 +74,7 @@ def config(tmp_path):
     """Return a maker of small configurations; `out` is a name below the test's folder."""
 
     def make(out="run", **options):
-        small = {"ants": 4, "iterations": 2, "trees": 8, "size": "4:12", "null_draws": 2, "workers": 1}
+        small = {"ants": 4, "iterations": 2, "trees": 8, "size": "4:12", "null_draws": 2, "workers": 1, "memo": "off"}
         return SearchConfig(**{**small, "heuristic": "f", "out": str(tmp_path / out), **options})
 
     return make

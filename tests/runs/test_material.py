@@ -38,7 +38,7 @@ def laid_out(values, labels, split, **options):
     config = SearchConfig(**options)
     material = material_of(config, values, labels, split)
     training = training_matrix(material, config.seed)
-    return material, training, search_folds(config, material, training)
+    return material, training, list(search_folds(config, material, training))
 
 
 @pytest.mark.parametrize("folds", [0, 3])

@@ -41,7 +41,9 @@ def same_search(one, other):
 def demo_run(tmp_path_factory):
     """A small search on the embedded faces, whole."""
     out = tmp_path_factory.mktemp("demo")
-    config = SearchConfig(ants=3, iterations=2, trees=5, heuristic="f", null_draws=1, workers=1, out=str(out / "run"))
+    config = SearchConfig(
+        ants=3, iterations=2, trees=5, heuristic="f", null_draws=1, workers=1, memo="off", out=str(out / "run")
+    )
     return run_search(config, draw=write_figures)
 
 
@@ -208,7 +210,7 @@ def test_every_stage_is_told_once_and_in_order(planted, config):
     told = []
     done = run_search(config(), progress=lambda *event: told.append(event))
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
-    assert stages == ["reading", "laying out", "heuristic", "balancing", "compiling", "search", "test", "writing"]
+    assert stages == ["reading", "laying out", "compiling", "heuristic", "balancing", "search", "test", "writing"]
     finished = [stage for stage, n, total in told if n == total]
     assert finished == stages
     assert set(stages) <= set(done.numbers["seconds"])
@@ -308,3 +310,42 @@ def test_a_search_needs_no_net_framework(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
+
+
+def test_a_second_run_remembers_all_scores_and_says_so(planted, config, tmp_path):
+    options = {"trees": 90, "memo": "on", "cache_dir": str(tmp_path / "cache")}
+    first, second = run_search(config("first", **options)), run_search(config("second", **options))
+    costs = [result.numbers["search"].pop("cost") for result in (first, second)]
+    same_search(first, second)
+    assert costs[0]["trees remembered"] == 0
+    assert costs[1]["trees grown"] == 0
+    assert costs[1]["trees remembered"] == costs[0]["trees grown"] > 0
+    for cost in costs:
+        assert cost["trees in full"] == 90 * first.numbers["search"]["subsets scored"]
+        assert cost["trees in full"] == sum(
+            cost[f"trees {kind}"] for kind in ("grown", "remembered", "spared by racing")
+        )
+
+
+def test_without_a_race_every_subset_has_all_trees(planted, config):
+    numbers = run_search(config(trees=90, race="off")).numbers
+    assert numbers["search"]["cost"]["trees spared by racing"] == 0
+    assert {row["trees"] for row in numbers["search"]["scored"]} == {90}
+    assert not any(row["estimate"] for row in numbers["search"]["scored"])
+
+
+def test_what_is_kept_has_all_trees_also_after_a_race(planted, config):
+    done = run_search(config(trees=90, ants=10))
+    search = done.numbers["search"]
+    assert search["cost"]["subsets stopped by racing"] > 0
+    assert {row["trees"] for row in search["scored"] if row["estimate"]} <= {10, 30}
+    assert {row["trees"] for row in [search["chosen"], search["best"], *search["front"]]} == {90}
+    lines = trace_of(done.folder)
+    assert all(line["difference to best"] <= 1e-9 for line in lines if line["estimate"])
+
+
+def test_scikit_learns_forest_is_to_be_had(planted, config):
+    done = run_search(config(scorer="sklearn"))
+    assert type(done.trace.archive.best).__name__ == "SubsetScore"
+    assert done.numbers["search"]["cost"] is None
+    assert done.numbers["configuration"]["scorer"] == "sklearn"
