@@ -24,7 +24,7 @@ unit: $(VENV)/.dev
 
 # The core on the oldest versions it allows: what needs TensorFlow skips.
 test-oldest: $(VENV)-oldest/.core
-	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/colony tests/scoring tests/runs tests/test_config.py
+	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/forest tests/colony tests/scoring tests/runs tests/test_config.py
 
 build: $(VENV)/.dev
 	$(BIN)/python -m build

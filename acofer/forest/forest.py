@@ -25,10 +25,13 @@ from acofer.forest.vote import add_votes
 
 _ROWS_AT_ONCE = 8192
 """Rows, over trees, that make a thread's task: milliseconds of work, so that handing it out costs little."""
+_WORTH_THREADS = 2**20
+"""Rows times trees and columns from which on threads pay: a tenth of a second for one, where starting them for
+each of binning, packing and growing takes 0.01 s."""
 
 
 class HistForestClassifier(ClassifierMixin, BaseEstimator):
-    """A Random Forest on binned values, to be used in place of scikit-learn's ``RandomForestClassifier``.
+    """A Random Forest on binned values, for use in place of scikit-learn's ``RandomForestClassifier``.
 
     Parameters
     ----------
@@ -92,8 +95,9 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
     * Values are replaced by quantile bins, found once. A split lies between two bins, half way between the highest
       bin on its left and the lowest on its right.
     * The columns are put into a random order once a forest and cut into blocks of up to 64. A node draws one
-      block and its features within it (of the following blocks, too, where it may choose from more), so
-      that columns of different blocks seldom compete for a node. Over the trees every column gets its turn.
+      block and its features within it (of the following blocks, too, where it may choose from more), so that
+      columns of different blocks seldom compete for a node. Every column is as likely to be drawn as any other, but
+      importances depend on who shares a block: average them over some ``random_state`` where that matters.
     * Weights act through the bootstrap, as in ranger's case weights (Wright and Ziegler, Journal of Statistical
       Software 77(1), 2017) and in scikit-learn from version 1.9 on: rows are drawn in proportion to their weight.
       So counts stay whole numbers, small enough for the bytes that the trees count in. A row of weight
@@ -164,9 +168,10 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
         y, weight = self._targets(y, sample_weight)
         seed, drawable = seed_of(self.random_state), slice(None) if weight is None or weight.all() else weight > 0
-        bins = find_bins(X[drawable], self.max_bins, seed=seed, n_jobs=self.n_jobs)
+        n_jobs = self._threads(*X.shape)
+        bins = find_bins(X[drawable], self.max_bins, seed=seed, n_jobs=n_jobs)
         self.bin_edges_ = bins.edges
-        return self._grow(bins.codes(X, self.n_jobs), y, np.arange(X.shape[1]), weight, seed)
+        return self._grow(bins.codes(X, n_jobs), y, np.arange(X.shape[1]), weight, seed)
 
     def fit_codes(
         self, bins: Bins, codes: NDArray[np.uint8], y: Any, columns: Any, sample_weight: Any = None
@@ -220,7 +225,8 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
     ) -> Nursery:
         """Return what this forest's trees grow from, for who grows them a few at a time.
 
-        Tree ``i`` is that of ``fit_codes``, grown from stream ``tree_seeds(random_state, n)[i]``.
+        Tree ``i`` is that of ``fit_codes``, grown from stream ``tree_seeds(random_state, n)[i]``; ``random_state``
+        must be an int.
 
         Parameters
         ----------
@@ -259,8 +265,8 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=self.bin_edges_.dtype, reset=False)
-        codes, trees = Bins(self.bin_edges_).codes(X, self.n_jobs), self._trees()
-        return votes_of(trees, codes, self.n_classes_, self.n_jobs) / len(trees)
+        trees, n_jobs = self._trees(), self._threads(*X.shape)
+        return votes_of(trees, Bins(self.bin_edges_).codes(X, n_jobs), self.n_classes_, n_jobs) / len(trees)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithm of `predict_proba`, minus infinity where that is zero."""
@@ -300,6 +306,9 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
             "max_depth": UNLIMITED_DEPTH if self.max_depth is None else min(self.max_depth, UNLIMITED_DEPTH),
         }
 
+    def _threads(self, n_rows: int, n_columns: int) -> int | None:
+        return self.n_jobs if n_rows * (n_columns + self.n_estimators) >= _WORTH_THREADS else 1
+
     def _nursery(
         self,
         codes: NDArray[np.uint8],
@@ -319,7 +328,7 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
             n_cuts=n_cuts,
             seed=seed,
             weight=weight,
-            n_jobs=self.n_jobs,
+            n_jobs=self._threads(len(y), len(columns)),
             is_packed_later=is_packed_later,
             **self._settings(len(y) if weight is None else int(np.count_nonzero(weight)), len(columns)),
         )
@@ -329,7 +338,7 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
     ) -> HistForestClassifier:
         nursery = self._nursery(codes, y, self.n_classes_, columns, len(self.bin_edges_), weight, seed)
         streams, step = tree_seeds(seed, self.n_estimators), max(1, _ROWS_AT_ONCE // len(y))
-        batches = Parallel(self.n_jobs, backend="threading")(
+        batches = Parallel(self._threads(len(y), len(columns)), backend="threading")(
             delayed(_grow_some)(nursery, streams[first : first + step]) for first in range(0, len(streams), step)
         )
         trees, importances = zip(*itertools.chain(*batches), strict=True)

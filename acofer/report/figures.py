@@ -72,7 +72,7 @@ def draw_convergence(axes: Any, numbers: dict[str, Any]) -> None:
         lowest = row["value"] if lowest is None else better(lowest, row["value"])
         best.append(lowest)
     order = range(1, len(scored) + 1)
-    axes.plot(order, [row["value"] for row in scored], "o", color=GREY, markersize=4, label="an ant's subset")
+    _plot_scored(axes, list(order), scored, "an ant's subset")
     axes.step(order, best, where="post", color=BLUE, linewidth=2, label="best so far")
     starts = [i + 0.5 for i in range(1, len(scored)) if scored[i]["iteration"] != scored[i - 1]["iteration"]]
     shows_starts = 0 < len(starts) <= _MOST_STARTS
@@ -87,7 +87,7 @@ def draw_convergence(axes: Any, numbers: dict[str, Any]) -> None:
 def draw_size(axes: Any, numbers: dict[str, Any]) -> None:
     """Draw search score against size, with the front and the chosen subset."""
     search = numbers["search"]
-    axes.plot(*_points(search["scored"]), "o", color=GREY, markersize=4, label="scored")
+    _plot_scored(axes, [row["features"] for row in search["scored"]], search["scored"], "scored")
     axes.plot(*_points(search["front"]), "-s", color=BLUE, markersize=5, label="front: none smaller is as good")
     _mark(axes, search["best"], GREEN, "D", "best")
     _mark(axes, search["chosen"], ORANGE, "*", f"chosen ({search['pick']}), with one standard error")
@@ -96,6 +96,16 @@ def draw_size(axes: Any, numbers: dict[str, Any]) -> None:
     axes.set_xlabel("features in the subset")
     axes.set_ylabel(f"search score: {search['metric']}{_direction(search)}")
     axes.set_title("Score against size")
+
+
+def _plot_scored(axes: Any, positions: list[int], scored: list[dict[str, Any]], label: str) -> None:
+    """Plot scores as dots, those of subsets that racing stopped as rings."""
+    for is_estimate, face, words in ((False, GREY, label), (True, "white", f"{label}, stopped early: estimated")):
+        own = [i for i, row in enumerate(scored) if row["estimate"] == is_estimate]
+        if own:
+            values = [scored[i]["value"] for i in own]
+            x = [positions[i] for i in own]
+            axes.plot(x, values, "o", color=GREY, markerfacecolor=face, markersize=4, label=words)
 
 
 def _mark(axes: Any, score: dict[str, Any], colour: str, marker: str, label: str) -> None:

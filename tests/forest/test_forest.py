@@ -75,8 +75,10 @@ def test_is_as_accurate_as_scikit_learns(data):
     assert abs(own.mean() - theirs.mean()) < 2 * np.sqrt((own.var(ddof=1) + theirs.var(ddof=1)) / 2)
 
 
-def test_threads_do_not_matter(planted):
+def test_threads_do_not_matter(planted, monkeypatch):
     X, y = planted
+    monkeypatch.setattr("acofer.forest.forest._WORTH_THREADS", 0)
+    monkeypatch.setattr("acofer.forest.forest._ROWS_AT_ONCE", 900)
     alone, *others = (quick(30, oob_score=True, n_jobs=jobs).fit(X, y) for jobs in (None, 1, 2, 5, -1))
     for other in others:
         assert_equal_forests(alone, other)
