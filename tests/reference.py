@@ -200,6 +200,15 @@ def grow_tree(
     return nodes, importances
 
 
+def nodes_of(tree, n_classes):
+    """Return the nodes, as `grow_tree` has them, of a tree that the kernels have grown."""
+    outcomes = [*np.eye(n_classes), *tree.shares]
+    return [
+        (feature, threshold, child, None) if feature >= 0 else (-1, 0, -1, outcomes[child])
+        for feature, threshold, child in zip(*tree[:3], strict=True)
+    ]
+
+
 def leaf_shares(nodes, codes):
     """Return the class shares of the leaf that one row of binned values comes to."""
     feature, threshold, child, shares = nodes[0]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -16,7 +16,7 @@ from acofer.colony.heuristic import heuristic_information
 from acofer.colony.pheromone import Variant
 from acofer.colony.search import search_subsets, settle
 from acofer.errors import ConfigError
-from acofer.forest.forest import HistForestClassifier
+from acofer.forest.forest import HistForestClassifier, seed_of
 from acofer.scoring.estimator import EstimatorScorer, Judge
 from acofer.scoring.forest import BinnedFold, ForestScorer
 from acofer.scoring.metrics import METRICS, Metric
@@ -172,7 +172,7 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         """
         settings = self._settings()
         groups, weight = _known_params(params, self.balance)
-        seed = _seed_of(self.random_state)
+        seed = seed_of(self.random_state)
         estimator = self._seeded_estimator(seed)
         X, y = validate_data(
             self,
@@ -229,8 +229,6 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         return settings
 
     def _seeded_estimator(self, seed: int) -> Any:
-        from sklearn.base import clone
-
         if self.estimator is None:
             return HistForestClassifier(90, random_state=seed)
         estimator = clone(self.estimator)
@@ -246,6 +244,9 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         classes = np.unique(y) if is_classifier(estimator) else np.empty(0)
         if isinstance(estimator, HistForestClassifier) and isinstance(metric, Metric):
             bins, n_jobs = estimator.max_bins, self.n_jobs
+            if isinstance(estimator.class_weight, dict):  # the scorer knows classes by their numbers
+                weights = {number: estimator.class_weight.get(label, 1.0) for number, label in enumerate(classes)}
+                estimator = clone(estimator).set_params(class_weight=weights)
             binned = [BinnedFold.of(fold, classes, bins, seed=seed, n_jobs=n_jobs) for fold in folds]
             return ForestScorer(
                 estimator,
@@ -284,14 +285,6 @@ def _known_params(params: dict[str, Any], balance: str) -> tuple[Any, NDArray | 
     if weight is not None and balance != "none":
         raise ConfigError("sample_weight and balance exclude each other: synthetic rows have no weight; drop one")
     return groups, None if weight is None else np.asarray(weight, dtype=np.float64)
-
-
-def _seed_of(random_state: Any) -> int:
-    from sklearn.utils import check_random_state
-
-    if isinstance(random_state, int | np.integer) and random_state >= 0:
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def _check_classes(y: NDArray) -> None:

@@ -15,7 +15,7 @@ from acofer.forest.lanes import bytes_of, choose, load, store, width_of, zeros_1
 
 SAMPLE_ROWS = 16384
 """Rows that quantiles are taken from where there are more. The rank of a quantile then has a standard
-error of at most 0.4 %, an eighth of one of 32 bins."""
+error of at most 0.4 %, half of one of 128 bins."""
 _ROWS_AT_ONCE = 1024
 _FEATURES_AT_ONCE = 256
 _SAMPLE_STREAM = 3

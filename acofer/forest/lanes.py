@@ -180,8 +180,7 @@ def _computed(for_integers: str, for_floats: str) -> Any:
 
 _add, _sub, _mul = _computed("add", "fadd"), _computed("sub", "fsub"), _computed("mul", "fmul")
 _div = _computed("udiv", "fdiv")
-_le, _gt, _lt, _eq = _compared("<="), _compared(">"), _compared("<"), _compared("==")
-_and, _or = _computed("and_", ""), _computed("or_", "")
+_le, _gt, _eq, _and = _compared("<="), _compared(">"), _compared("=="), _computed("and_", "")
 
 
 def _overload_operator(operation: Any, implementation: Any) -> None:
@@ -199,10 +198,8 @@ for _operation, _implementation in {
     operator.truediv: _div,
     operator.le: _le,
     operator.gt: _gt,
-    operator.lt: _lt,
     operator.eq: _eq,
     operator.and_: _and,
-    operator.or_: _or,
 }.items():
     _overload_operator(_operation, _implementation)
 
@@ -228,13 +225,6 @@ def _widened(kind: str, how: str) -> Any:
 
 to_words, to_ints, to_floats = _widened("uint16", "zext"), _widened("uint32", "zext"), _widened("float32", "uitofp")
 """``to_words(lanes)``: the same whole numbers as uint16; as uint32; as float32, rounded to nearest."""
-
-
-@intrinsic
-def lane(typingctx, lanes, position):  # type: ignore[no-untyped-def]
-    """Return the number in one lane."""
-    number = getattr(types, lanes.kind)
-    return number(lanes, types.int64), lambda context, builder, signature, args: builder.extract_element(*args)
 
 
 @intrinsic

@@ -95,17 +95,10 @@ def test_votes_are_the_twins(rows, depth, n_jobs):
     grown = nursery((codes[::2], y[::2]), max_depth=depth)
     trees = [grown.grow(stream)[0] for stream in tree_seeds(1, 6)]
     votes = votes_of(trees, codes, 4, n_jobs)
-    expected = [np.sum([reference.leaf_shares(nodes_of(tree), row) for tree in trees], axis=0) for row in codes]
-    np.testing.assert_allclose(votes, expected, rtol=1e-15)
-
-
-def nodes_of(tree):
-    """Return the twin's nodes of a grown tree."""
-    rows = [*np.eye(4), *tree.shares]
-    return [
-        (feature, threshold, child, None if feature >= 0 else rows[child])
-        for feature, threshold, child, _ in zip(*tree[:3], tree.child, strict=True)
+    expected = [
+        np.sum([reference.leaf_shares(reference.nodes_of(tree, 4), row) for tree in trees], axis=0) for row in codes
     ]
+    np.testing.assert_allclose(votes, expected, rtol=1e-15)
 
 
 def test_votes_by_hand():

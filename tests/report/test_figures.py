@@ -17,7 +17,13 @@ def numbers_of(names=("calm", "cross", "glad"), protocol="clean", metric="log-lo
     proba[np.arange(len(y)), y] += 0.7
     card = {"features": 24, **scorecard(y, proba / proba.sum(1, keepdims=True))}
     scored = [
-        {"features": int(size), "value": 2 - 0.1 * i, "standard error": 0.05, "iteration": i // 3, "estimate": i % 3 == 1}
+        {
+            "features": int(size),
+            "value": 2 - 0.1 * i,
+            "standard error": 0.05,
+            "iteration": i // 3,
+            "estimate": i % 3 == 1,
+        }
         for i, size in enumerate((8, 12, 24, 17, 34, 24))
     ]
     everything = {**card, "features": 1280}
