@@ -76,7 +76,8 @@ class SearchConfig:
     race: str = _choice("scoring", "on", "on: subsets of the fast forest that fall behind stop early", ("on", "off"))
     memo: str = _choice("scoring", "on", "on: the fast forest's scores are remembered for later runs", ("on", "off"))
     folds: int = _option(
-        "scoring", 0, "0: score on the validation part; k: k folds of the training part", "0, or at least 2",
+        "scoring", 0, "0: score on the validation part; k: k folds of the training part, k times the work",
+        "0, or at least 2",
         lambda v: v == 0 or v >= 2,
     )  # fmt: skip
     ants: int = _option("colony", 20, "ants, i.e. subsets, per iteration", "at least 1", lambda v: v >= 1)
@@ -103,7 +104,9 @@ class SearchConfig:
     null_draws: int = _option("run", 5, "random subsets to compare with", "at least 1", lambda v: v >= 1)
     seed: int = _option("run", 0, "seed of everything random", "0 or more", lambda v: v >= 0)
     workers: int = _option("run", 0, "ants scored at once; 0: one a core", "0 or more", lambda v: v >= 0)
-    backend: str = _choice("run", "threads", "how workers run", ("threads", "processes"))
+    backend: str = _choice(
+        "run", "threads", "how workers run; the fast forest always takes threads", ("threads", "processes")
+    )
     out: str | None = _option("run", None, "run folder; default runs/<time>-<name>")
     name: str | None = _option("run", None, "name of the run, for its folder; default the data's name")
     scorer_params: dict[str, Any] = dataclasses.field(

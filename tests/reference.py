@@ -155,9 +155,11 @@ def find_split(codes, own, y, totals, rng, *, width, n_cuts, max_features, least
     for block in blocks[first:] + blocks[:first]:
         allowed = draw_some(len(block), min(wanted, len(block)) if wanted > 0 else len(block), rng)
         wanted -= len(allowed)
-        look_at(block[lane] for lane in sorted(allowed))
+        first_lane = int(rng.uniform() * len(block))  # where several are best, the next one from here on
+        around = [*range(first_lane, len(block)), *range(first_lane)]
+        look_at(block[lane] for lane in around if lane in allowed)
         if wanted <= 0 and best[0] < 0:
-            look_at(block)
+            look_at(block[lane] for lane in around)
         if wanted <= 0 and best[0] >= 0:
             break
     return best

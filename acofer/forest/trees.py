@@ -10,7 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from acofer.forest.grow import LEAF, WIDTHS, Growth, bootstrap_counts, grow, pack
+from acofer.forest.grow import LEAF, WIDTHS, Growth, block_start, bootstrap_counts, grow, pack
 from acofer.forest.vote import add_votes
 
 _ROWS_AT_ONCE = 4096
@@ -61,7 +61,7 @@ class Nursery:
     max_features : int
         Features a node may choose from, 1 to k.
     seed : int
-        Of the order of the columns, which decides which of them share a block.
+        Of the columns' order: which of them share a block.
     n_draws : int, optional
         Size of the bootstrap samples; default as many as rows of positive weight.
     min_samples_leaf : int
@@ -95,8 +95,8 @@ class Nursery:
         self._codes = codes
         by_class = np.argsort(y, kind="stable")
         self.rows = by_class if weight is None else by_class[weight[by_class] > 0]
-        self.columns = np.random.default_rng(seed).permutation(columns)
         self._width = next(w for w in WIDTHS if w >= min(max_features, WIDTHS[-1]))
+        self.columns = _dealt(columns, self._width, seed)
         self._growth = Growth(
             lines=_lines(-(-len(columns) // self._width) * len(self.rows) * self._width),
             y=y[self.rows].astype(np.int32),
@@ -114,7 +114,7 @@ class Nursery:
 
     def packing(self) -> Iterator[Callable[[], None]]:
         """Yield the parts of the packing, for threads to run."""
-        rows, columns = self.rows.astype(np.uint64), self.columns.astype(np.uint64)  # spares a test for negative ones
+        rows, columns = self.rows.astype(np.uint64), self.columns.astype(np.uint32)  # spares a test for negative ones
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             own = rows[first : first + _ROWS_AT_ONCE]
             yield partial(pack, self._codes, own, columns, self._width, first, self._growth.lines)
@@ -141,6 +141,15 @@ class Nursery:
             len(growth.y), growth.n_draws, growth.cumulative_weight, np.array([stream], np.uint64)
         )
         return np.sort(self.rows[counts == 0])
+
+
+def _dealt(columns: NDArray, width: int, seed: int) -> NDArray:
+    """Deal the columns to blocks at random; within a block they ascend."""
+    dealt = np.random.default_rng(seed).permutation(columns)
+    n_blocks = -(-len(columns) // width)
+    for block in range(n_blocks):
+        dealt[block_start(block, len(dealt), n_blocks) : block_start(block + 1, len(dealt), n_blocks)].sort()
+    return dealt
 
 
 def _lines(size: int) -> NDArray[np.uint8]:
