@@ -422,7 +422,7 @@ def _split_heavy(bench: Bench, n_present: int, n_cuts: int, least: int, like: An
 def _best_lane(bench: Bench, first: int, like: Any) -> tuple[float, int]:
     """Return the best score among the allowed lanes, and the lane that has it, the next one from `first` on of equals.
 
-    Small nodes have many perfect splits; were the first lane always taken, some features would be favoured in every tree.
+    Small nodes have many perfect splits; were the first lane always taken, it would win in every tree.
     """
     kept = choose(load(bench.allowed, 0, like) > like, load(bench.scores, 0, like), floats_of(_NO_SPLIT, like))
     top = largest(kept)

@@ -111,12 +111,12 @@ class _Runner:
 
 
 class _Bed:
-    """The trees one runner grows on one fold to reach a rung, in spans; packed by threads, let go of when grown."""
+    """The trees that one runner grows on one fold to reach a rung, in spans; packed by threads before."""
 
     def __init__(self, runner: _Runner, fold: int, spans: list[slice], nursery: Nursery) -> None:
         self.runner, self.fold, self.spans = runner, fold, spans
         self.grown: dict[int, FloatArray] = {}
-        self.nursery: Nursery | None = nursery
+        self._nursery = nursery
         self._parts = list(nursery.packing())
         self._unpacked = len(self._parts)
         self._lock = threading.Lock()
@@ -134,10 +134,10 @@ class _Bed:
                 if not self._unpacked:
                     self._packed.set()
 
-    def wait(self) -> Nursery:
+    def nursery(self) -> Nursery:
+        """Wait until all is packed."""
         self._packed.wait()
-        assert self.nursery is not None  # noqa: S101 - it is let go of after the last span only
-        return self.nursery
+        return self._nursery
 
 
 class ForestScorer:
@@ -292,7 +292,6 @@ class ForestScorer:
             bed.runner.seconds += seconds
             if len(bed.grown) < len(bed.spans):
                 continue
-            bed.nursery = None
             for span in bed.spans:  # always in this order: sums of class shares round
                 bed.runner.votes[bed.fold] = bed.runner.votes[bed.fold] + bed.grown[span.start]
                 self.tally.grown += span.stop - span.start
@@ -320,7 +319,7 @@ class ForestScorer:
         return (delayed(self._grow)(bed, span) for span in ([] if bed is None else bed.spans))
 
     def _grow(self, bed: _Bed, span: slice) -> tuple[_Bed, int, FloatArray, float]:
-        nursery = bed.wait()
+        nursery = bed.nursery()
         start = time.perf_counter()
         trees = [nursery.grow(stream)[0] for stream in self._streams[span]]
         votes = votes_of(trees, self._folds[bed.fold].validation, self._n_classes)
