@@ -217,8 +217,7 @@ class ForestScorer:
     def finish(self, indices: IndexArray) -> SubsetScore:
         """Score one subset with all trees, whatever its prospects."""
         runner = self._runner(0, indices)
-        for rung in range(len(self._raced)):
-            self._climb([runner], rung, _tell_nobody)
+        self._climb_on(runner)
         return runner.scores[-1]
 
     def _runner(self, position: int, indices: IndexArray) -> _Runner:
@@ -243,8 +242,7 @@ class ForestScorer:
             hopeful = [r for r in runners if self._settled(r).is_estimate and self._settled(r).utility >= best]
             if not hopeful:
                 return
-            for rung in range(len(hopeful[0].scores), len(self._raced)):
-                self._climb(hopeful[:1], rung, _tell_nobody)
+            self._climb_on(hopeful[0])
             self._crown(runners)
 
     def _settled(self, runner: _Runner) -> SubsetScore:
@@ -264,6 +262,11 @@ class ForestScorer:
             is_estimate=True,
         )
 
+    def _climb_on(self, runner: _Runner) -> None:
+        """Bring one runner to the last rung."""
+        for rung in range(len(runner.scores), len(self._raced)):
+            self._climb([runner], rung, _tell_nobody)
+
     def _climb(self, runners: list[_Runner], rung: int, tell: OnScore) -> None:
         """Bring runners to a rung, each from where it stands, and score them there."""
         trees = self._raced[rung]
@@ -274,7 +277,7 @@ class ForestScorer:
             if known is None:
                 growing.append(runner)
                 continue
-            runner.scores.append(dataclasses.replace(known, trees=trees))
+            runner.scores.append(known)
             self.tally.remembered += (trees - reached) * len(self._folds)
             tell(runner.position, runner.scores[-1])
         for runner in self._grown(growing, trees):
