@@ -119,18 +119,21 @@ class Embeddings:
 
     Attributes
     ----------
-    values : ndarray of float16, shape (n, n_features)
-        Read only; usually memory-mapped.
+    values : ndarray of float16, shape (n, n_features), or acofer.features.bank.Bank
+        Read only; usually memory-mapped. Several layers come as a bank, which has a shape and gives rows as an
+        ndarray does (``values[rows]``), and is not copied whole.
     feature_names : tuple of str
         One name a feature, e.g. ``"out_relu/c0017/r1c0"``.
     key : str
         Digest of everything the values depend on.
     about : dict
-        What the store's JSON says: backbone, image size, pooling, weights and
-        their digest, preprocessing version, pictures' digest, seconds it took.
+        What the store's JSON says: backbone, image size, layers, pooling, weights and
+        their digest, preprocessing version, pictures' digest, seconds it took. ``layers`` lists of each layer its
+        ``name``, its ``shape`` after pooling (rows, columns, channels), and ``rows`` and ``columns`` before.
+        ``mirror`` is there where mirror images were embedded, too.
     """
 
-    values: NDArray[np.float16]
+    values: NDArray[np.float16] | Any
     feature_names: tuple[str, ...]
     key: str
     about: dict[str, Any]

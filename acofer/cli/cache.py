@@ -54,7 +54,9 @@ def _described(entry: Any) -> list[str]:
     if not about.get("shape"):
         return ["damaged", size, used]
     rows, features = about["shape"]
-    network = f"{about['backbone']} {about['image_size']} {about['pooling']}"
+    layers = " ".join(layer["name"] for layer in about.get("layers", ()))
+    mirrored = " mirrored" if "mirror" in about else ""
+    network = f"{about['backbone']} {layers} {about['image_size']} {about['pooling']}{mirrored}"
     return [str(about.get("pictures", "?")), network, f"{rows:,} x {features:,}", size, used]
 
 

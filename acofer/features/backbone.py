@@ -24,14 +24,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.errors import ConfigError, DataError, MissingExtraError, nearest
+from acofer.errors import ConfigError, DataError, MissingExtraError
+from acofer.features.layers import check_pooling, chosen_layers, describe_layer, grid_cells, grid_of, name_features
 from acofer.features.weights import Architecture, Weights, architecture, download_imagenet, resolve_weights
 from acofer.records import Progress
 
 PREPROCESSING = 1
 """Version of what happens to a picture before the network; part of every key. Change one, change the other."""
 
-POOLINGS = ("flatten", "avg", "max")
+MIRRORS = ("off", "average")
 
 # Keras adds this division to EfficientNet, between its normalisation and its
 # first convolution, when it loads the ImageNet file by itself, but not when the
@@ -40,16 +41,16 @@ EFFICIENTNET_DEVIATIONS = (0.229, 0.224, 0.225)
 
 
 class Backbone:
-    """A frozen network with the layer and the pooling whose numbers are taken.
+    """A frozen network with the layers and the pooling whose numbers are taken.
 
     Made by `load_backbone`.
 
     Attributes
     ----------
     layers : list of dict
-        Name and shape (rows, columns, channels) of each layer taken.
+        What is recorded of each layer taken; see `layers.describe_layer`.
     feature_names : tuple of str
-        See `name_features`.
+        See `layers.name_features`.
     weights : Weights
         The weights it was loaded with.
     """
@@ -73,6 +74,7 @@ class Backbone:
         Returns
         -------
         ndarray of float16, shape (b, n_features)
+            Layer after layer.
 
         Raises
         ------
@@ -101,8 +103,16 @@ class Backbone:
         return {"keras": keras.__version__, backend: getattr(sys.modules.get(backend), "__version__", "unknown")}
 
 
-def load_backbone(name: str, image_size: int, weights: Weights, pooling: str = "flatten") -> Backbone:
-    """Build a frozen network and give it its weights.
+def load_backbone(
+    name: str,
+    image_size: int,
+    weights: Weights,
+    pooling: str = "flatten",
+    *,
+    layers: str = "last",
+    mirror: str = "off",
+) -> Backbone:
+    """Build a frozen network, up to the deepest of its layers that are wanted, and give it its weights.
 
     Parameters
     ----------
@@ -113,8 +123,11 @@ def load_backbone(name: str, image_size: int, weights: Weights, pooling: str = "
     weights : Weights
         From `resolve_weights`; ImageNet weights must have been downloaded.
     pooling : str
-        ``"flatten"`` keeps each place of the last layer, ``"avg"`` and
-        ``"max"`` keep one number a channel.
+        ``"flatten"``, ``"avg"``, ``"max"``, ``"grid:N"`` or ``"maxgrid:N"``; see `acofer.features.layers`.
+    layers : str
+        ``"last"``, ``"bank"``, ``"all"``, or names with commas between them.
+    mirror : str
+        ``"average"``: each map is the mean, before pooling, of the picture's and of its mirror image's turned back.
 
     Returns
     -------
@@ -129,7 +142,7 @@ def load_backbone(name: str, image_size: int, weights: Weights, pooling: str = "
     MissingExtraError
         Where Keras or its backend is not installed.
     """
-    check_options(name, image_size, pooling)
+    check_options(name, image_size, pooling, layers, mirror)
     net = architecture(name)
     keras = import_keras()
     build = getattr(keras.applications, net.application)
@@ -140,10 +153,14 @@ def load_backbone(name: str, image_size: int, weights: Weights, pooling: str = "
         base = _with_imagenet_scale(keras, base)
         _load_weights(base, net, weights)
     base.trainable = False
-    output = base.get_layer(net.layer).output
-    layers = [{"name": net.layer, "shape": [int(side) for side in output.shape[1:]]}]
-    model = keras.Model(base.input, _pool(keras, output, pooling))
-    return Backbone(model, net, weights, layers, pooling)
+    names = chosen_layers(layers, name)
+    maps = [base.get_layer(layer).output for layer in names]
+    described = [describe_layer(layer, map_.shape[1:], pooling) for layer, map_ in zip(names, maps, strict=True)]
+    if mirror == "average":
+        maps = _mirrored(keras, base, maps)
+    pooled = [_pool(keras, map_, pooling) for map_ in maps]
+    output = pooled[0] if len(pooled) == 1 else keras.layers.Concatenate()(pooled)
+    return Backbone(keras.Model(base.input, output), net, weights, described, pooling)
 
 
 def obtain_weights(
@@ -165,7 +182,7 @@ def obtain_weights(
     return download_imagenet(backbone, image_size, progress)
 
 
-def check_options(name: str, image_size: int, pooling: str) -> None:
+def check_options(name: str, image_size: int, pooling: str, layers: str = "last", mirror: str = "off") -> None:
     """Check a network's options without loading Keras.
 
     Raises
@@ -176,35 +193,10 @@ def check_options(name: str, image_size: int, pooling: str) -> None:
     smallest = architecture(name).minimum_size
     if isinstance(image_size, bool) or not isinstance(image_size, int | np.integer) or image_size < smallest:
         raise ConfigError(f"image size must be a whole number of pixels from {smallest} up, but came as {image_size!r}")
-    if pooling not in POOLINGS:
-        raise ConfigError(f"pooling {pooling!r} is unknown; {nearest(str(pooling), POOLINGS)}")
-
-
-def name_features(layers: Sequence[dict[str, Any]], pooling: str) -> tuple[str, ...]:
-    """Name each feature after its layer, channel and place.
-
-    Parameters
-    ----------
-    layers : sequence of dict
-        Name and shape (rows, columns, channels) of each layer.
-    pooling : str
-        One of `POOLINGS`.
-
-    Returns
-    -------
-    tuple of str
-        ``"out_relu/c0017"``, and with ``"flatten"`` ``"out_relu/c0017/r1c0"``,
-        in the order of Keras' ``Flatten``: row, column, channel.
-    """
-    names: list[str] = []
-    for layer in layers:
-        rows, columns, channels = layer["shape"]
-        if pooling == "flatten":
-            places = [f"/r{row}c{column}" for row in range(rows) for column in range(columns)]
-        else:
-            places = [""]
-        names += [f"{layer['name']}/c{channel:04d}{place}" for place in places for channel in range(channels)]
-    return tuple(names)
+    check_pooling(pooling)
+    chosen_layers(layers, name)
+    if mirror not in MIRRORS:
+        raise ConfigError(f"mirror must be one of {', '.join(MIRRORS)}, but came as {mirror!r}")
 
 
 def prepare(batch: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
@@ -285,12 +277,34 @@ def _quiet_start() -> Iterator[None]:
         os.close(kept)
 
 
+def _mirrored(keras: Any, base: Any, maps: list[Any]) -> list[Any]:
+    """Return the means of maps and of the mirror image's maps, turned back."""
+    turned = keras.Model(base.input, maps)(keras.ops.flip(base.input, axis=2))
+    turned = turned if isinstance(turned, list | tuple) else [turned]
+    return [(map_ + keras.ops.flip(other, axis=2)) / 2 for map_, other in zip(maps, turned, strict=True)]
+
+
 def _pool(keras: Any, output: Any, pooling: str) -> Any:
     if pooling == "avg":
         return keras.layers.GlobalAveragePooling2D()(output)
     if pooling == "max":
         return keras.layers.GlobalMaxPooling2D()(output)
+    grid = grid_of(pooling)
+    if grid is not None:
+        output = _gridded(keras, output, grid, keras.ops.max if pooling.startswith("max") else keras.ops.mean)
     return keras.layers.Flatten()(output)
+
+
+def _gridded(keras: Any, output: Any, n: int, reduce: Any) -> Any:
+    """Reduce a map to n x n cells; a cell is a rectangle, so first its rows are reduced and then its columns."""
+    rows, columns = output.shape[1:3]
+    if rows > n:
+        strips = [reduce(output[:, start:stop], axis=1, keepdims=True) for start, stop in grid_cells(rows, n)]
+        output = keras.ops.concatenate(strips, axis=1)
+    if columns > n:
+        strips = [reduce(output[:, :, start:stop], axis=2, keepdims=True) for start, stop in grid_cells(columns, n)]
+        output = keras.ops.concatenate(strips, axis=2)
+    return output
 
 
 def _load_weights(base: Any, net: Architecture, weights: Weights) -> None:

@@ -5,9 +5,10 @@
     <folder>/<key>/about.json    what the values are, and checksums of their blocks
     <folder>/<key>/values.npy    float16, memory-mapped when opened
 
-The key is a digest of everything that the values depend on (`entry.KEY_FIELDS`). An
-entry is written row by row to a folder beside and renamed when it is whole.
-When it is opened, its size, its header and its checksums must be right.
+The key is a digest of everything that the values depend on (`entry.key_of`); each
+layer of a network has an entry of its own. An entry is written row by row to a
+folder beside and renamed when it is whole. When it is opened, its size, its header
+and its checksums must be right.
 
 The package brings entries of its own, compressed and read only
 (`acofer.features.shipped`); the user's folder is looked up first.
@@ -214,7 +215,8 @@ class Store:
 class Writer:
     """Writes one entry, batch by batch, beside its place; `commit` renames it.
 
-    Left without a commit (an error, Ctrl-C), it removes what it wrote.
+    Left without a commit (an error, Ctrl-C), it removes what it wrote. Who writes several entries together calls
+    `complete` of each and then `place` of each: what can fail for want of room has happened before the first is placed.
     """
 
     def __init__(self, store: Store, key: str, n_rows: int) -> None:
@@ -222,6 +224,7 @@ class Writer:
         self._written = 0
         self._columns: int | None = None
         self._checksums = BlockChecksums()
+        self._is_complete = False
         with _as_store_error(store.folder):
             store.folder.mkdir(parents=True, exist_ok=True)
             # Not tempfile.mkdtemp: its folders are closed to others, and a cache may be shared.
@@ -265,12 +268,17 @@ class Writer:
         self._written += len(rows)
 
     def commit(self, about: Mapping[str, Any]) -> None:
-        """Give the entry its place; where another process was faster, its entry stays.
+        """Complete the entry and give it its place; arguments and errors as `complete`."""
+        self.complete(about)
+        self.place()
+
+    def complete(self, about: Mapping[str, Any]) -> None:
+        """Write what is left to be written, still beside the entry's place.
 
         Parameters
         ----------
         about : mapping
-            What the values are; it holds the `KEY_FIELDS`.
+            What the values are; it holds the fields of the key.
 
         Raises
         ------
@@ -283,6 +291,19 @@ class Writer:
             self._stream.close()
             described = dict(about, values=describe((self._n_rows, self._columns or 0), self._checksums.finish()))
             write_about(self._place, self._key, described)
+        self._is_complete = True
+
+    def place(self) -> None:
+        """Give the entry its place; where another process was faster, its entry stays.
+
+        Raises
+        ------
+        StoreError
+            Where the folder cannot be written.
+        """
+        if not self._is_complete:
+            raise ValueError(f"{self._key} is placed before it is complete")
+        with _as_store_error(self._store.folder):
             self._rename()
 
     def _rename(self) -> None:

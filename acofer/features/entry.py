@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from acofer.errors import StoreError
 
 KEY_FIELDS = ("pictures_digest", "weights_digest", "backbone", "image_size", "pooling", "preprocessing")
+FURTHER_KEY_FIELDS = ("layer", "mirror")
+"""They stand in the JSON, and count, only where they are not as ever: another layer than the network's last, and
+another treatment than none. So keys are what they were before there was a choice."""
 KEY_PATTERN = re.compile("[0-9a-f]{32}")
 ABOUT, VALUES = "about.json", "values.npy"
 FORMAT = 1
@@ -32,8 +35,21 @@ class DamagedEntryError(StoreError):
 
 
 def key_of(about: Mapping[str, Any]) -> str:
-    """Return the key of an entry: the first 32 hexadecimal digits of SHA-256 of the canonical JSON of `KEY_FIELDS`."""
-    text = json.dumps({name: about[name] for name in KEY_FIELDS}, sort_keys=True, separators=(",", ":"))
+    """Return the key of an entry: the first 32 hexadecimal digits of SHA-256 of the canonical JSON of its key fields.
+
+    They are the `KEY_FIELDS`, and those of the `FURTHER_KEY_FIELDS` that there are.
+    """
+    fields = {name: about[name] for name in KEY_FIELDS}
+    fields |= {name: about[name] for name in FURTHER_KEY_FIELDS if name in about}
+    return _digest(json.dumps(fields, sort_keys=True, separators=(",", ":")))
+
+
+def joint_key(keys: Sequence[str]) -> str:
+    """Return one key for several entries side by side; of one entry, its own."""
+    return keys[0] if len(keys) == 1 else _digest(",".join(keys))
+
+
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

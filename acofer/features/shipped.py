@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.features.entry import (
+    FURTHER_KEY_FIELDS,
     KEY_FIELDS,
     DamagedEntryError,
     Entry,
@@ -77,16 +78,16 @@ def open_stand_in(stands_for: str, fields: Mapping[str, Any]) -> Entry | None:
     stands_for : str
         What the entry says that its weights stand for, e.g. ``"imagenet"``.
     fields : mapping
-        The `KEY_FIELDS` less the digest of the weights; all must agree.
+        The fields of the key, less the digest of the weights; all must agree.
 
     Returns
     -------
     Entry or None
     """
-    names = [name for name in KEY_FIELDS if name != "weights_digest"]
+    names = [name for name in (*KEY_FIELDS, *FURTHER_KEY_FIELDS) if name != "weights_digest"]
     for place in shipped_places():
         about = _read_about(place)
-        if about.get("stands_for") == stands_for and all(about[name] == fields[name] for name in names):
+        if about.get("stands_for") == stands_for and all(about.get(name) == fields.get(name) for name in names):
             return open_shipped(place.name)
     return None
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from acofer.data.pictures import read_picture
 from acofer.errors import ConfigError, DataError
-from acofer.features.backbone import import_keras, load_backbone, obtain_weights
+from acofer.features.backbone import Backbone, import_keras, load_backbone, obtain_weights
 from acofer.features.weights import Weights
 from acofer.records import Progress
 from acofer.runs import folder as files
@@ -31,6 +31,7 @@ class _Recipe:
     weights: str
     class_names: list[str]
     indices: NDArray[np.int64]
+    n_features: int
 
 
 def predict(
@@ -75,7 +76,7 @@ def predict(
     import_keras()
     about, names = recipe.about, recipe.class_names
     wanted = _weights(about, weights or recipe.weights)
-    net = load_backbone(about["backbone"], about["image_size"], wanted, about["pooling"])
+    net = _network(recipe, wanted, folder)
     chosen = []
     for first in range(0, len(images), _READ_AT_ONCE):
         chosen.append(net.features(images[first : first + _READ_AT_ONCE])[:, recipe.indices].astype(np.float32))
@@ -97,6 +98,7 @@ def _read_recipe(folder: Path) -> _Recipe:
     numbers, subset = files.read_json(folder, files.RESULT), files.read_json(folder, files.SUBSET)
     try:
         about, n_features = dict(numbers["embeddings"]), int(subset["of"])
+        about["layers"] = ",".join(layer["name"] for layer in about["layers"])
         indices = np.asarray(subset["indices"], dtype=np.int64)
         names = [str(name) for name in numbers["data"]["classes"]]
         whole = {"backbone", "image_size", "pooling", "weights_digest"} <= about.keys()
@@ -105,8 +107,27 @@ def _read_recipe(folder: Path) -> _Recipe:
     except (KeyError, TypeError, ValueError, AttributeError):
         sound = False
     if not sound:
-        raise DataError(f"{folder}: expected a run folder as acofer search leaves it; it was altered; repeat the run")
-    return _Recipe(about, weights, names, indices)
+        raise _altered(folder)
+    return _Recipe(about, weights, names, indices, n_features)
+
+
+def _altered(folder: Path) -> DataError:
+    return DataError(f"{folder}: expected a run folder as acofer search leaves it; it was altered; repeat the run")
+
+
+def _network(recipe: _Recipe, weights: Weights, folder: Path) -> Backbone:
+    about = recipe.about
+    net = load_backbone(
+        about["backbone"],
+        about["image_size"],
+        weights,
+        about["pooling"],
+        layers=about["layers"],
+        mirror=about.get("mirror", "off"),
+    )
+    if len(net.feature_names) != recipe.n_features:
+        raise _altered(folder)
+    return net
 
 
 def _read_fitting_model(path: Path, n_features: int) -> Any:

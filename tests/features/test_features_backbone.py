@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 from numpy.typing import NDArray
 
 from acofer.errors import ConfigError, DataError, MissingExtraError
@@ -15,9 +16,9 @@ from acofer.features.backbone import (
     draw_weights,
     import_keras,
     load_backbone,
-    name_features,
     prepare,
 )
+from acofer.features.layers import LAYERS
 from acofer.features.weights import Weights, architecture, resolve_weights
 
 keras = pytest.importorskip("keras")
@@ -47,16 +48,81 @@ def test_names_say_which_number_it_is(flat: Backbone) -> None:
         np.testing.assert_allclose(pooled.T, expected, rtol=2e-3, atol=1e-5)
 
 
-def test_names_follow_row_column_channel() -> None:
-    layers = [{"name": "a", "shape": [1, 2, 2]}, {"name": "b", "shape": [1, 1, 1]}]
-    assert name_features(layers, "flatten") == (
-        "a/c0000/r0c0",
-        "a/c0001/r0c0",
-        "a/c0000/r0c1",
-        "a/c0001/r0c1",
-        "b/c0000/r0c0",
+@pytest.mark.parametrize("pooling", ["grid:3", "maxgrid:3", "grid:1", "grid:5"])
+@pytest.mark.parametrize("mirror", ["off", "average"])
+def test_grids_are_those_of_the_slow_twin(pooling: str, mirror: str) -> None:
+    """At 80 pixels the maps have 10 and 5 places a side, which 3 does not divide, and 5 is the smaller map's own."""
+    names = "block_6_expand_relu,block_13_expand_relu"
+    batch = pictures(2, 80)
+    n, reduce = int(pooling.split(":")[1]), np.max if pooling.startswith("max") else np.mean
+    whole = load_backbone("mobilenetv2", 80, RANDOM, "flatten", layers=names)
+    maps = maps_of(whole, batch)
+    if mirror == "average":
+        turned = maps_of(whole, [picture[:, ::-1] for picture in batch])
+        maps = [(map_ + other[:, :, ::-1]) / 2 for map_, other in zip(maps, turned, strict=True)]
+    net = load_backbone("mobilenetv2", 80, RANDOM, pooling, layers=names, mirror=mirror)
+    expected = [[reference.pool_grid(map_[row], n, reduce).ravel() for map_ in maps] for row in range(2)]
+    # The twin starts from maps rounded to float16, and the result is rounded once more.
+    np.testing.assert_allclose(net.features(batch), [np.concatenate(row) for row in expected], rtol=2e-3, atol=2e-3)
+    sides = [min(n, 10), min(n, 5)]
+    assert [layer["shape"] for layer in net.layers] == [
+        [side, side, ch] for side, ch in zip(sides, (192, 576), strict=True)
+    ]
+    assert [(layer["rows"], layer["columns"]) for layer in net.layers] == [(10, 10), (5, 5)]
+
+
+def maps_of(net: Backbone, batch: list[NDArray[np.uint8]]) -> list[NDArray[np.float64]]:
+    """Return each layer's maps of a network that flattens, cut out of its features."""
+    values, maps = net.features(batch).astype(np.float64), []
+    for layer in net.layers:
+        width = int(np.prod(layer["shape"]))
+        maps.append(values[:, :width].reshape(-1, *layer["shape"]))
+        values = values[:, width:]
+    assert values.shape[1] == 0
+    return maps
+
+
+def test_several_layers_are_those_of_one_network_each() -> None:
+    names = ["block_6_expand_relu", "block_13_expand_relu", "out_relu"]
+    batch = pictures(3, 64)
+    together = load_backbone("mobilenetv2", 64, RANDOM, "grid:2", layers=",".join(reversed(names)))
+    apart = [load_backbone("mobilenetv2", 64, RANDOM, "grid:2", layers=name) for name in names]
+    np.testing.assert_allclose(
+        together.features(batch), np.concatenate([net.features(batch) for net in apart], axis=1), rtol=2e-3, atol=1e-4
     )
-    assert name_features(layers, "max") == ("a/c0000", "a/c0001", "b/c0000")
+    assert together.feature_names == tuple(name for net in apart for name in net.feature_names)
+    assert [layer["name"] for layer in together.layers] == names
+
+
+def test_the_network_ends_with_its_deepest_layer() -> None:
+    names = "block_1_expand_relu,block_3_expand_relu"
+    net = load_backbone("mobilenetv2", 32, RANDOM, "avg", layers=names)
+    own = {layer.name for layer in net._model.layers}
+    assert "block_3_expand_relu" in own
+    assert not own & {"block_3_depthwise", "block_4_expand", "out_relu"}
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv2", "efficientnetb0", "mobilenet"])
+def test_the_mirror_image_says_the_same_turned_round(backbone: str) -> None:
+    """The mean of both is symmetric: a mirrored picture gives the same numbers with left and right exchanged."""
+    batch = pictures(2, 32)
+    weights = resolve_weights("random", backbone, 32)
+    net = load_backbone(backbone, 32, weights, "grid:2", layers="bank", mirror="average")
+    plain, mirrored = (maps_of(net, each) for each in (batch, [picture[:, ::-1] for picture in batch]))
+    for map_, other in zip(plain, mirrored, strict=True):
+        np.testing.assert_allclose(other, map_[:, :, ::-1], rtol=2e-3, atol=2e-3 * map_.std())
+        assert not np.allclose(map_, map_[:, :, ::-1], rtol=2e-3, atol=2e-3 * map_.std())
+    without = maps_of(load_backbone(backbone, 32, weights, "grid:2", layers="bank"), batch)
+    assert not np.allclose(without[0], plain[0], rtol=2e-3, atol=2e-3 * plain[0].std())
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv2", "efficientnetb0", "mobilenet"])
+def test_every_layer_that_is_offered_can_be_taken(backbone: str) -> None:
+    """All at once, down to single places, without a network run: their shapes and names agree."""
+    names = ",".join(LAYERS[backbone])
+    net = load_backbone(backbone, 32, resolve_weights("random", backbone, 32), "grid:2", layers=names)
+    assert len(net.feature_names) == net._model.output_shape[1] == len(set(net.feature_names))
+    assert [layer["name"] for layer in net.layers] == list(LAYERS[backbone])
 
 
 def test_short_batch_gives_the_same_rows(flat: Backbone) -> None:
@@ -151,6 +217,10 @@ def test_options_are_checked_without_keras() -> None:
         check_options("mobilenetv2", 48.5, "avg")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="did you mean 'flatten'"):
         check_options("mobilenetv2", 48, "flat")
+    with pytest.raises(ConfigError, match="layer 'block_6_relu' is unknown in mobilenetv2; did you mean"):
+        check_options("mobilenetv2", 48, "avg", "block_6_relu")
+    with pytest.raises(ConfigError, match="mirror must be one of off, average, but came as 'on'"):
+        check_options("mobilenetv2", 48, "avg", "last", "on")
 
 
 def test_missing_keras_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

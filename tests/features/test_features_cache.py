@@ -52,6 +52,15 @@ def test_key_is_the_digest_of_what_the_values_depend_on() -> None:
     assert KEY == "ac200f2fc7a6bb72b70fb4d633c45375", "a key that changes makes everybody's store useless"
     assert key_of(ABOUT | {"note": "other"}) == KEY
     assert all(key_of(ABOUT | {name: "other"}) != KEY for name in entry.KEY_FIELDS)
+    further = [key_of(ABOUT | {name: "other"}) for name in entry.FURTHER_KEY_FIELDS]
+    assert len({KEY, *further, key_of(ABOUT | dict.fromkeys(entry.FURTHER_KEY_FIELDS, "other"))}) == len(further) + 2
+
+
+def test_joint_key_depends_on_each_and_on_their_order() -> None:
+    assert entry.joint_key([KEY]) == KEY
+    others = [entry.joint_key(keys) for keys in ([KEY, "a"], ["a", KEY], [KEY, "b"], [KEY, "a", "b"])]
+    assert len({KEY, *others}) == 5
+    assert all(entry.KEY_PATTERN.fullmatch(key) for key in others)
 
 
 @pytest.mark.parametrize("block", [64, 100, entry.BLOCK])
@@ -198,6 +207,32 @@ def test_second_of_two_writers_gives_way(store: Store) -> None:
     assert found is not None
     assert found.about["note"] == "first"
     assert [place.name for place in store.folder.iterdir()] == [KEY]
+
+
+def test_entries_that_are_written_together_are_placed_when_all_are_complete(store: Store) -> None:
+    """Two processes write the same three layers; the one that comes second at a place gives way there."""
+    abouts = [ABOUT | {"layer": name} for name in "abc"]
+    groups = [[store.writer(key_of(about), 50) for about in abouts] for _ in range(2)]
+    for note, group in zip(("first", "second"), groups, strict=True):
+        for writer, about in zip(group, abouts, strict=True):
+            writer.append(numbers())
+            writer.complete(about | {"note": note})
+    assert store.entries() == [], "nothing is placed before all are complete"
+    for group, order in zip(groups, ([0, 1], [2, 1, 0]), strict=True):
+        for i in order:
+            group[i].place()
+    groups[0][2].place()
+    for writer in [writer for group in groups for writer in group]:
+        writer.__exit__()
+    notes = [(store.find(key_of(about)) or pytest.fail("an entry is lost")).about["note"] for about in abouts]
+    assert notes == ["first", "first", "second"]
+    assert sorted(place.name for place in store.folder.iterdir()) == sorted(map(key_of, abouts))
+
+
+def test_an_entry_is_not_placed_before_it_is_complete(store: Store) -> None:
+    with pytest.raises(ValueError, match="placed before it is complete"):
+        write_batches(store, [50], lambda writer: writer.place())
+    assert list(store.folder.iterdir()) == []
 
 
 def write_in_process(folder: Path, barrier: Any) -> None:

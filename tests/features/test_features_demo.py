@@ -33,6 +33,9 @@ def test_embedded_pictures_are_a_hit_without_any_file(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 5, "it takes .3 s; the rest is room for a busy machine"
     assert made.values.shape == (3500, 5120)
     assert made.about["stands_for"] == "imagenet"
+    assert made.key == shipped.shipped_places()[0].name == "c391c3477e0c5d09b960a69ed73f5718"
+    assert (made.feature_names[0], made.feature_names[-1]) == ("out_relu/c0000/r0c0", "out_relu/c1279/r1c1")
+    assert made.about["layers"] == [{"name": "out_relu", "shape": [2, 2, 1280], "rows": 2, "columns": 2}]
     assert made.about["preprocessing"] == backbone.PREPROCESSING
     assert not (tmp_path / "none").exists()
 

@@ -11,8 +11,9 @@ import pytest
 
 from acofer.data.pictures import ArrayPictures
 from acofer.errors import ConfigError, DataError, MissingExtraError, MissingFileError, StoreError
-from acofer.features import backbone, shipped, weights
-from acofer.features.cache import Store
+from acofer.features import backbone, entry, shipped, weights
+from acofer.features.bank import Bank
+from acofer.features.cache import Store, Writer
 from acofer.features.embed import embed
 from acofer.records import Embeddings, ImageSet
 
@@ -101,6 +102,11 @@ def test_every_choice_has_a_key_of_its_own(
         (make_images(), {"pooling": "avg"}),
         (make_images(), {"seed": 1}),
         (make_images(), {"backbone": "mobilenet"}),
+        (make_images(), {"layers": "block_13_expand_relu"}),
+        (make_images(), {"layers": "out_relu"}),
+        (make_images(), {"pooling": "grid:2"}),
+        (make_images(), {"pooling": "maxgrid:2"}),
+        (make_images(), {"mirror": "average"}),
     ]
     for images, choice in others:
         with pytest.raises(AssertionError, match="a network was loaded"):
@@ -151,6 +157,148 @@ def test_imagenet_takes_the_shipped_entry_first(
     assert not (tmp_path / "none").exists()
 
 
+LAYERS = ["block_6_expand_relu", "block_10_expand_relu", "block_13_expand_relu"]
+BANK = {"image_size": 32, "weights": "random", "layers": "bank"}
+
+
+@pytest.fixture(scope="module")
+def bank(make_images: Maker, store: Store) -> Embeddings:
+    return embed(make_images(), batch_size=3, store=store, **BANK)
+
+
+def test_a_bank_is_its_layers_side_by_side(make_images: Maker, bank: Embeddings, store: Store) -> None:
+    assert isinstance(bank.values, Bank)
+    assert bank.values.shape == (7, 9 * 192 + 4 * 384 + 4 * 576) == (7, len(set(bank.feature_names)))
+    alone = [embed(make_images(), store=store, **BANK | {"layers": name}) for name in LAYERS]
+    assert all(isinstance(one.values, np.memmap) for one in alone)
+    np.testing.assert_array_equal(bank.values[:], np.concatenate([one.values for one in alone], axis=1))
+    assert bank.feature_names == tuple(name for one in alone for name in one.feature_names)
+    net = backbone.load_backbone(
+        "mobilenetv2", 32, weights.resolve_weights("random", "mobilenetv2", 32), "grid:3", layers="bank"
+    )
+    assert net.feature_names == bank.feature_names
+    made = net.features(make_images().pictures.read(np.arange(7)))
+    np.testing.assert_allclose(bank.values[:], made, rtol=2e-3, atol=1e-3)
+
+
+def test_a_bank_says_where_it_comes_from(bank: Embeddings, make_images: Maker, store: Store) -> None:
+    about = bank.about
+    assert (about["pooling"], about["shape"], about["key"]) == ("grid:3", [7, 5568], bank.key)
+    assert about["layers"] == [
+        {"name": "block_6_expand_relu", "shape": [3, 3, 192], "rows": 4, "columns": 4},
+        {"name": "block_10_expand_relu", "shape": [2, 2, 384], "rows": 2, "columns": 2},
+        {"name": "block_13_expand_relu", "shape": [2, 2, 576], "rows": 2, "columns": 2},
+    ]
+    assert not {"layer", "mirror", "computed_together", "stands_for"} & about.keys()
+    alone = embed(make_images(), store=store, **BANK | {"layers": LAYERS[1]})
+    assert about["seconds"] == alone.about["seconds"], "one pass, counted once"
+    assert alone.about["computed_together"] == LAYERS
+    assert about.keys() - alone.about.keys() == set()
+    assert bank.key not in {alone.key, entry.key_of(about)}
+
+
+def test_layers_that_are_there_are_not_computed_again(
+    make_images: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, images, loaded = Store(tmp_path), make_images(n=2), []
+    load = backbone.load_backbone
+    monkeypatch.setattr(
+        backbone, "load_backbone", lambda *a, **k: loaded.append(k["layers"]) or load(*a, **k)  # type: ignore[func-returns-value]
+    )  # fmt: skip
+    embed(images, store=store, **BANK | {"layers": LAYERS[1]})
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("values.npy")}
+    events: list[tuple[str, int, int]] = []
+    first = embed(images, store=store, progress=lambda *event: events.append(event), **BANK)
+    assert loaded == [LAYERS[1], f"{LAYERS[0]},{LAYERS[2]}"]
+    assert events == [("embedding", 2, 2)], "one pass for all that is missing"
+    again = embed(images, store=store, **BANK)
+    assert len(loaded) == 2
+    assert (again.key, again.feature_names) == (first.key, first.feature_names)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    passes = {embed(images, store=store, **BANK | {"layers": name}).about["seconds"] for name in LAYERS}
+    assert again.about["seconds"] == pytest.approx(sum(passes), abs=2e-3)
+
+
+def test_one_damaged_layer_is_computed_again(make_images: Maker, tmp_path: Path) -> None:
+    store, images = Store(tmp_path), make_images(n=2)
+    first = embed(images, store=store, **BANK)
+    expected = first.values[:]
+    damaged = embed(images, store=store, **BANK | {"layers": LAYERS[2]}).key
+    path = tmp_path / damaged / "values.npy"
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.warns(UserWarning, match=f"embeddings {damaged[:8]} .* damaged"):
+        again = embed(images, store=store, **BANK)
+    np.testing.assert_allclose(again.values[:], expected, rtol=2e-3, atol=1e-4)
+    assert again.key == first.key
+
+
+def test_a_failure_leaves_no_layer(make_images: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three entries finds the disk full when it is completed: none of them is placed."""
+    complete, done = Writer.complete, []
+
+    def fill_up(self: Writer, about: dict[str, object]) -> None:
+        done.append(self)
+        if len(done) == 2:
+            raise StoreError("no room")
+        complete(self, about)
+
+    monkeypatch.setattr(Writer, "complete", fill_up)
+    with pytest.raises(StoreError, match="no room"):
+        embed(make_images(n=2), store=Store(tmp_path), **BANK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_layer_has_the_keys_that_it_always_had(make_images: Maker, tmp_path: Path) -> None:
+    """Computed before there were layers to choose from: a key that changes makes everybody's store useless."""
+    keys = {
+        "flatten": "66fda767f3fa0d91d414b178dbb9b6db",
+        "avg": "fa07a8c31d1d895a20e9a32a98f11a23",
+        "max": "604c7cf2782fab2317ca438a83605afa",
+    }
+    fields = {
+        "pictures_digest": make_images().digest,
+        "weights_digest": "random-seed0",
+        "backbone": "mobilenetv2",
+        "image_size": 32,
+        "preprocessing": 1,
+    }
+    for pooling, key in keys.items():
+        assert entry.key_of(fields | {"pooling": pooling}) == key
+        made = embed(make_images(), image_size=32, weights="random", pooling=pooling, store=Store(tmp_path))
+        named = embed(
+            make_images(), image_size=32, weights="random", pooling=pooling, layers="out_relu", store=Store(tmp_path)
+        )
+        assert made.key == named.key == key
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_entries_of_version_0_1_are_read(make_images: Maker, small: Embeddings, store: Store, tmp_path: Path) -> None:
+    """They held a layer's shape before pooling and nothing else."""
+    about = small.about | {"pooling": "max", "layers": [{"name": "out_relu", "shape": [2, 3, 1280]}]}
+    with Store(tmp_path).writer(entry.key_of(about), 7) as writer:
+        writer.append(np.asarray(small.values))
+        writer.commit(about)
+    made = embed(make_images(), image_size=32, weights="random", pooling="max", store=Store(tmp_path))
+    assert made.about["layers"] == [{"name": "out_relu", "shape": [1, 1, 1280], "rows": 2, "columns": 3}]
+    assert made.feature_names[17] == "out_relu/c0017"
+
+
+def test_shipped_embeddings_are_of_the_last_layer_as_it_is(
+    make_images: Maker, small: Embeddings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stand for no other layer and no mirrored pictures, nor for a part of several layers."""
+    monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    shipped.write_shipped(small.values, small.about | {"stands_for": "imagenet"}, tmp_path / "shipped")
+    monkeypatch.setattr(backbone, "obtain_weights", refuse)
+    flat = {"image_size": 32, "pooling": "flatten", "store": Store(tmp_path / "none")}
+    assert embed(make_images(), **flat).key == small.key
+    for other in ({"layers": LAYERS[0]}, {"mirror": "average"}, {"layers": f"{LAYERS[0]},out_relu"}):
+        with pytest.raises(AssertionError, match="a network was loaded"):
+            embed(make_images(), **flat | other)
+
+
 @pytest.fixture
 def out_of_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -178,8 +326,9 @@ def test_unwritable_store_is_noticed_before_the_work(
 ) -> None:
     monkeypatch.setattr(backbone, "load_backbone", refuse)
     (tmp_path / "plain").write_text("a file, not a folder")
-    with pytest.raises(StoreError, match="--cache-dir"):
-        embed(make_images(), weights="random", store=Store(tmp_path / "plain"))
+    for layers in ("last", "bank"):
+        with pytest.raises(StoreError, match="--cache-dir"):
+            embed(make_images(), weights="random", layers=layers, store=Store(tmp_path / "plain"))
 
 
 def test_bad_input(make_images: Maker, tmp_path: Path) -> None:
@@ -195,5 +344,11 @@ def test_bad_input(make_images: Maker, tmp_path: Path) -> None:
         embed(make_images(), batch_size=0, store=store)
     with pytest.raises(ConfigError, match="did you mean 'mobilenet"):
         embed(make_images(), backbone="mobilenetv3", store=store)
+    with pytest.raises(ConfigError, match="did you mean 'bank'"):
+        embed(make_images(), layers="banks", store=store)
+    with pytest.raises(ConfigError, match="pooling 'grid:0' is unknown"):
+        embed(make_images(), pooling="grid:0", store=store)
+    with pytest.raises(ConfigError, match="mirror must be one of"):
+        embed(make_images(), mirror="yes", store=store)
     with pytest.raises(ConfigError, match="from 32 up"):
         embed(make_images(), image_size=16, store=store)

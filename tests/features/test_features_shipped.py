@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from acofer.features import shipped
 from acofer.features.cache import Store
-from acofer.features.entry import DamagedEntryError, key_of
+from acofer.features.entry import FURTHER_KEY_FIELDS, DamagedEntryError, key_of
 
 FIELDS: dict[str, Any] = {
     "pictures_digest": "p" * 64,
@@ -52,6 +52,7 @@ def test_stand_in_needs_all_fields(folder: Path, tmp_path: Path) -> None:
     assert found.key == KEY
     assert store.find_stand_in("random", FIELDS) is None
     assert all(store.find_stand_in("imagenet", FIELDS | {name: "other"}) is None for name in FIELDS)
+    assert all(store.find_stand_in("imagenet", FIELDS | {name: "other"}) is None for name in FURTHER_KEY_FIELDS)
     assert Store(tmp_path / "own", shipped=False).find_stand_in("imagenet", FIELDS) is None
     assert Store(tmp_path / "own", shipped=False).find(KEY) is None
 
