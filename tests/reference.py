@@ -217,3 +217,81 @@ def leaf_shares(nodes, codes):
     while shares is None:
         feature, threshold, child, shares = nodes[child + int(codes[feature] > threshold)]
     return shares
+
+
+def grid_members(side, n, i):
+    """Return the lines of a side that cell i of n touches; each line is one unit wide, each cell side / n."""
+    return [line for line in range(side) if i * side < (line + 1) * n and line * n < (i + 1) * side]
+
+
+def pool_grid(values, n, reduce):
+    """Return the n x n pooled map of one map (rows, columns, channels), which keeps a side shorter than n as it is."""
+    rows, columns, channels = values.shape
+    down, across = min(n, rows), min(n, columns)
+    pooled = np.empty((down, across, channels))
+    for i, j in itertools.product(range(down), range(across)):
+        cell = values[np.ix_(grid_members(rows, down, i), grid_members(columns, across, j))]
+        pooled[i, j] = reduce(cell.astype(np.float64), axis=(0, 1))
+    return pooled
+
+
+def ridge_parts(X, y, folds, n_classes, *, class_weight=False, synthetic=None):
+    """Yield (X, one-hot y, weight) of each fold's training rows, then of its validation rows.
+
+    Columns are standardised by all real rows together; synthetic rows join the training part of their fold.
+    """
+    mean, scale = X.mean(axis=0, dtype=float), X.std(axis=0, dtype=float)
+    scale[scale == 0] = 1
+    every = np.bincount(y, minlength=n_classes)
+    weight = len(y) / (n_classes * every[y]) if class_weight else np.ones(len(y))
+    X, targets = (X - mean) / scale, np.eye(n_classes)
+    for number, (train, validation) in enumerate(folds):
+        parts = [X[train], targets[y[train]], weight[train]]
+        if synthetic is not None:
+            more, labels = synthetic[number]
+            added = [(more - mean) / scale, targets[labels], np.ones(len(labels))]
+            parts = [np.concatenate(both) for both in zip(parts, added, strict=True)]
+        yield parts, [X[validation], targets[y[validation]], weight[validation]]
+
+
+def ridge_scores(X, y, folds, n_classes, penalty, **options):
+    """Return each fold's (scores, Brier score, explained variance) of its validation rows, by scikit-learn's Ridge."""
+    from sklearn.linear_model import Ridge
+
+    results = []
+    for (rows, targets, weight), (unseen, truth, own) in ridge_parts(X, y, folds, n_classes, **options):
+        model = Ridge(alpha=penalty * weight.sum(), solver="svd").fit(rows, targets, sample_weight=weight)
+        scores, shares = model.predict(unseen), np.average(targets, axis=0, weights=weight)
+        error = np.average(((scores - truth) ** 2).sum(axis=1), weights=own)
+        results.append((scores, error, 1 - error / np.average(((shares - truth) ** 2).sum(axis=1), weights=own)))
+    return results
+
+
+def conditional_gains(gram, means, cross, penalty, carried):
+    """Return by how much the penalised squared error falls as each feature joins those carried, in float64."""
+    rows = gram[carried].astype(float) - np.outer(means[carried].astype(float), means)
+    solved = np.linalg.solve(rows[:, carried] + penalty * np.eye(len(carried)), rows)
+    left = np.diagonal(gram).astype(float) - means.astype(float) ** 2 + penalty - (rows * solved).sum(axis=0)
+    rest = cross.astype(float) - solved.T @ cross[carried]
+    return (rest**2).sum(axis=1) / left
+
+
+def construct_conditional_step_by_step(gram, means, cross, penalty, attraction, beta, q0, k, stream, n_candidates=None):
+    """Build one ant's picks as the rule is written, solving the ridge system anew at each step.
+
+    With `n_candidates` it looks at the heaviest ones only, of a list that serves a quarter as many picks as it carries.
+    """
+    rng, picks, until = SplitMix(stream), [], 0
+    while len(picks) < k:
+        weight = attraction * (conditional_gains(gram, means, cross, penalty, picks) + 1e-9) ** beta
+        weight[picks] = 0.0
+        if len(picks) == until:
+            stretch = min(max(1, until // 4), 16)
+            until, longest = until + stretch, max(n_candidates or len(weight), stretch)
+            listed = np.argsort(-weight, kind="stable")[:longest]
+        weight[np.setdiff1d(np.arange(len(weight)), listed)] = 0.0
+        if rng.uniform() < q0:
+            picks.append(int(weight.argmax()))
+        else:
+            picks.append(int(np.argmax(np.cumsum(weight) > rng.uniform() * weight.sum())))
+    return picks

@@ -27,7 +27,8 @@ ORDER = [
 HEAVY = {
     "numba": {
         "streams.py",
-        "colony/construct.py",
+        *(f"colony/{name}.py" for name in ("construct", "conditional", "exchange")),
+        "scoring/moments.py",
         *(f"forest/{name}.py" for name in ("lanes", "grow", "vote", "binning")),
     },
     "tensorflow": set(),

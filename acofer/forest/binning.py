@@ -61,13 +61,13 @@ class Bins:
         return codes
 
 
-def find_bins(X: NDArray, max_bins: int, *, seed: int = 0, n_jobs: int | None = None) -> Bins:
+def find_bins(X: Any, max_bins: int, *, seed: int = 0, n_jobs: int | None = None) -> Bins:
     """Find quantile bins: about as many rows in each, equal values never apart.
 
     Parameters
     ----------
     X : ndarray of float32 or float64, shape (n, n_features)
-        Finite.
+        Finite. Or what is no ndarray but has its ``shape`` and ``take(rows, columns)``; its bins are float32.
     max_bins : int
         2 to 256. A feature of no more distinct values than that gets a bin for each.
     seed : int
@@ -79,10 +79,13 @@ def find_bins(X: NDArray, max_bins: int, *, seed: int = 0, n_jobs: int | None = 
     if len(X) > SAMPLE_ROWS:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SAMPLE_STREAM,)))
         rows = np.sort(rng.choice(len(X), SAMPLE_ROWS, replace=False))
-    edges = np.full((max_bins - 1, X.shape[1]), np.inf, X.dtype)
+    is_array = isinstance(X, np.ndarray)
+    edges = np.full((max_bins - 1, X.shape[1]), np.inf, X.dtype if is_array else np.float32)
 
     def fill(features: slice) -> int:
-        by_feature = np.sort(X[:, features][rows].T, axis=1)  # a few columns of the sample at a time: little memory
+        # A few columns of the sample at a time: little memory.
+        sample = X[:, features][rows] if is_array else X.take(rows, features).astype(edges.dtype)
+        by_feature = np.sort(sample.T, axis=1)
         return int(_edges_of_sorted(np.ascontiguousarray(by_feature), max_bins, edges[:, features]))
 
     used = Parallel(n_jobs, backend="threading")(

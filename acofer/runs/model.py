@@ -16,10 +16,13 @@ _TREE = "sklearn.tree._tree.Tree"
 """skops leaves this type to its users because scikit-learn follows a tree's node numbers without looking whether
 they exist; `_is_sound_tree` looks, before anything follows them."""
 _FOREST = "acofer.forest.forest.HistForestClassifier"
-"""Holds nothing but plain arrays; `is_sound` looks at them."""
+"""Holds nothing but plain arrays; its `is_sound` looks at them."""
+_RIDGE = "acofer.scoring.ridge.MomentRidgeClassifier"
+"""So does this one."""
 _TRUSTED = (
     _TREE,
     _FOREST,
+    _RIDGE,
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",  # plain numbers
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )
@@ -46,7 +49,7 @@ def _foreign_types(path: Path) -> list[str]:
 
 
 def read_model(path: Path) -> Any:
-    """Read a fitted estimator of the types that skops trusts, and forests, whose trees are checked.
+    """Read a fitted estimator of the types that skops trusts, forests, whose trees are checked, and acofer's ridge.
 
     Raises
     ------
@@ -54,8 +57,6 @@ def read_model(path: Path) -> Any:
         If there is no such file, it is damaged, or it holds another type.
     """
     from skops.io import load
-
-    from acofer.forest.forest import is_sound
 
     if not path.is_file():
         raise MissingFileError(f"expected a model at {path}; there is none; make one with: acofer search")
@@ -68,21 +69,34 @@ def read_model(path: Path) -> Any:
     if foreign:
         raise DataError(f"{path}: expected types that are safe to load; it holds {', '.join(foreign)}; not loaded")
     n_features = getattr(model, "n_features_in_", 0)  # scikit-learn holds new rows against this number and no other
-    for tree in _trees(model):
-        if not (is_sound(tree) if _kind(tree) == _FOREST else _is_sound_tree(tree, n_features)):
-            raise DataError(f"{path}: expected a sound tree; its nodes point astray; not loaded; repeat the run")
+    for part in _own_parts(model):
+        fault = _fault(part, n_features)
+        if fault:
+            raise DataError(f"{path}: expected {fault}; not loaded; repeat the run")
     return model
 
 
-def _trees(model: Any) -> Iterator[Any]:
-    """Yield every tree within an estimator, and every forest of acofer's own, wherever it is kept."""
+def _fault(part: Any, n_features: int) -> str:
+    """Return what was expected of a part and what is wrong with it, or nothing."""
+    from acofer.forest import forest
+    from acofer.scoring import ridge
+
+    kind = _kind(part)
+    if kind == _RIDGE:
+        return "" if ridge.is_sound(part) else "a sound ridge classifier; its arrays do not fit or are not finite"
+    is_sound = forest.is_sound(part) if kind == _FOREST else _is_sound_tree(part, n_features)
+    return "" if is_sound else "a sound tree; its nodes point astray"
+
+
+def _own_parts(model: Any) -> Iterator[Any]:
+    """Yield every tree within an estimator, and every classifier of acofer's own, wherever it is kept."""
     waiting, seen = [model], {}
     while waiting:
         part = waiting.pop()
         if id(part) in seen:
             continue
         seen[id(part)] = part  # keeps it alive, so that no other takes its id
-        if _kind(part) in (_TREE, _FOREST):
+        if _kind(part) in (_TREE, _FOREST, _RIDGE):
             yield part
         else:
             waiting.extend(_held_by(part))

@@ -1,7 +1,7 @@
 """What is measured, and how sure one can be of it.
 
 Everything is computed from the true classes ``y`` of real rows and the class
-probabilities ``proba`` (or, for all but log-loss, the predicted classes).
+probabilities ``proba`` (or, where only rates are asked for, the predicted classes).
 """
 
 from __future__ import annotations
@@ -99,6 +99,14 @@ def log_loss(y: IntArray, proba: FloatArray) -> float:
     return float(-np.log(floored[np.arange(len(y)), y]).mean())
 
 
+def brier(y: IntArray, proba: FloatArray) -> float:
+    """Return the mean over rows of the squared distance between probabilities and the one-hot true class, 0 to 2.
+
+    Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78(1), 1950.
+    """
+    return float((1.0 - 2.0 * proba[np.arange(len(y)), y] + (proba**2).sum(axis=1)).mean())
+
+
 def _rate(name: str) -> Callable[[IntArray, FloatArray], float]:
     def of(y: IntArray, proba: FloatArray) -> float:
         n_classes = proba.shape[1]
@@ -109,6 +117,7 @@ def _rate(name: str) -> Callable[[IntArray, FloatArray], float]:
 
 METRICS: dict[str, Metric] = {
     "log-loss": Metric("log-loss", "log-loss", False, log_loss),
+    "brier": Metric("brier", "Brier score", False, brier),
     "accuracy": Metric("accuracy", "accuracy", True, _rate("accuracy")),
     "balanced-accuracy": Metric("balanced-accuracy", "balanced accuracy", True, _rate("balanced accuracy")),
     "macro-f1": Metric("macro-f1", "macro F1", True, _rate("macro F1")),
@@ -123,7 +132,7 @@ def metric_named(name: str) -> Metric:
 
 
 def scorecard(y: IntArray, proba: FloatArray, *, seed: int = 0) -> dict[str, Any]:
-    """Return every rate with its 95 % bootstrap interval, log-loss, per-class rates and the confusion matrix.
+    """Return every rate with its 95 % bootstrap interval, log-loss, Brier score, rates by class and confusion matrix.
 
     The intervals are percentile bootstrap intervals over rows (Efron and
     Tibshirani 1993, chapter 13). All rates depend on the rows only through the
@@ -139,6 +148,7 @@ def scorecard(y: IntArray, proba: FloatArray, *, seed: int = 0) -> dict[str, Any
         name: {"value": float(value), "interval": _interval(spread[name])} for name, value in rates(counts).items()
     }
     card["log-loss"] = {"value": log_loss(y, proba)}
+    card["Brier score"] = {"value": brier(y, proba)}
     card["rows"] = len(y)
     card["confusion"] = counts.tolist()
     card["per class"] = _per_class(counts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,13 +73,13 @@ class ResampledFold:
 
     Attributes
     ----------
-    X_train, X_validation : ndarray of float, Fortran order
+    X_train, X_validation : ndarray of float, Fortran order, or rows of a bank
     y_train, y_validation : ndarray
     """
 
-    X_train: NDArray
+    X_train: Any
     y_train: NDArray
-    X_validation: NDArray
+    X_validation: Any
     y_validation: NDArray
 
     @property
@@ -131,12 +131,14 @@ class RowFold:
         return self.X.T[indices][:, rows].T
 
 
-def columns(X: NDArray, indices: IndexArray) -> NDArray:
+def columns(X: Any, indices: IndexArray) -> Any:
     """Return these columns of a Fortran-ordered matrix, again in Fortran order (each column is one block to copy).
 
     `indices` are sorted and different, as those of a subset always are; as many as there are columns are
-    all of them, and a gigabyte is not copied.
+    all of them, and a gigabyte is not copied. Of a bank's rows the columns come as float32.
     """
+    if not isinstance(X, np.ndarray):
+        return X.take(slice(None), indices).astype(np.float32)
     return X if len(indices) == X.shape[1] else X.T[indices].T
 
 

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
@@ -14,7 +14,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from acofer.errors import DataError, MissingFileError
 from acofer.forest.forest import HistForestClassifier
-from acofer.runs.model import _trees, read_model, write_model
+from acofer.runs.model import _own_parts, read_model, write_model
+from acofer.scoring.moments import FoldMoments
+from acofer.scoring.protocol import stratified_folds
+from acofer.scoring.ridge import fit_ridge
 
 X = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
 Y = np.repeat([0, 1, 2], 30)
@@ -184,9 +187,9 @@ def test_a_forest_that_does_not_know_its_width_is_refused(tmp_path, forest):
 
 def test_trees_are_found_wherever_they_are_kept(forest):
     calibrated = CalibratedClassifierCV(DecisionTreeClassifier(), cv=2).fit(X, Y)
-    assert len(list(_trees(forest))) == 5
-    assert len(list(_trees(calibrated))) == 2
-    assert len(list(_trees({"a": [(forest,)], "b": {"c": forest}}))) == 5
+    assert len(list(_own_parts(forest))) == 5
+    assert len(list(_own_parts(calibrated))) == 2
+    assert len(list(_own_parts({"a": [(forest,)], "b": {"c": forest}}))) == 5
 
 
 @pytest.fixture
@@ -290,4 +293,59 @@ def test_a_tampered_own_forest_is_found_within_another_model(tmp_path):
     bagging.estimators_[1].node_features_[0] = 99
     write_model(tmp_path / "model.skops", bagging)
     with pytest.raises(DataError, match="expected a sound tree"):
+        read_model(tmp_path / "model.skops")
+
+
+@pytest.fixture
+def ridge():
+    moments = FoldMoments.of(X + Y[:, None], Y, stratified_folds(Y, 3, 0), 3)
+    return fit_ridge(moments, np.arange(5), 1e-3)
+
+
+def test_a_ridge_classifier_comes_back_as_it_went(tmp_path, ridge):
+    write_model(tmp_path / "model.skops", ridge)
+    again = read_model(tmp_path / "model.skops")
+    np.testing.assert_array_equal(again.predict_proba(X), ridge.predict_proba(X))
+    assert again.n_features_in_ == 5
+
+
+RIDGE_CHANGES = {
+    "coefficients of too few classes": ("coef_", lambda r: r.coef_[:-1]),
+    "coefficients of too few features": ("coef_", lambda r: r.coef_[:, :-1].copy()),
+    "coefficients that are not finite": ("coef_", lambda r: r.coef_ * np.inf),
+    "float32 coefficients": ("coef_", lambda r: r.coef_.astype(np.float32)),
+    "coefficients in a list": ("coef_", lambda r: r.coef_.tolist()),
+    "an intercept too many": ("intercept_", lambda r: np.zeros(4)),
+    "an intercept that is not a number": ("intercept_", lambda r: np.array([0.0, np.nan, 0.0])),
+    "classes in words": ("classes_", lambda r: np.array(["a", "b", "c"])),
+    "too few classes": ("classes_", lambda r: r.classes_[:-1]),
+    "classes in a list": ("classes_", lambda r: [0, 1, 2]),
+    "no class": ("classes_", lambda r: r.classes_[:0]),
+    "features as words": ("n_features_in_", lambda r: "5"),
+    "one feature too many": ("n_features_in_", lambda r: 6),
+}
+
+
+@pytest.mark.parametrize(("name", "changed"), RIDGE_CHANGES.values(), ids=RIDGE_CHANGES)
+def test_a_tampered_ridge_classifier_is_refused(tmp_path, ridge, name, changed):
+    setattr(ridge, name, changed(ridge))
+    write_model(tmp_path / "model.skops", ridge)
+    with pytest.raises(DataError, match=r"expected a sound ridge classifier; .*; not loaded"):
+        read_model(tmp_path / "model.skops")
+
+
+@pytest.mark.parametrize("name", ["coef_", "intercept_", "classes_", "n_features_in_"])
+def test_a_ridge_classifier_with_a_part_missing_is_refused(tmp_path, ridge, name):
+    delattr(ridge, name)
+    write_model(tmp_path / "model.skops", ridge)
+    with pytest.raises(DataError, match="expected a sound ridge classifier"):
+        read_model(tmp_path / "model.skops")
+
+
+def test_a_tampered_ridge_classifier_is_found_within_another_model(tmp_path, ridge):
+    voting = VotingClassifier([("ridge", ridge)])
+    voting.estimators_, voting.classes_ = [ridge], ridge.classes_
+    ridge.coef_[0, 0] = np.nan
+    write_model(tmp_path / "model.skops", voting)
+    with pytest.raises(DataError, match="expected a sound ridge classifier"):
         read_model(tmp_path / "model.skops")

@@ -52,10 +52,19 @@ def test_log_loss_equals_scikit_learns_on_floored_probabilities(guesses):
     assert log_loss(np.array([1]), certain_and_wrong) == pytest.approx(-np.log(LOG_LOSS_FLOOR / (1 + LOG_LOSS_FLOOR)))
 
 
+def test_brier_score_as_it_is_written(guesses):
+    y, proba = guesses
+    slow = np.mean([sum((p - (c == own)) ** 2 for c, p in enumerate(row)) for own, row in zip(y, proba, strict=True)])
+    assert METRICS["brier"].of(y, proba) == pytest.approx(slow)
+    assert METRICS["brier"].of(np.array([1]), np.array([[1.0, 0.0]])) == 2.0
+    two = proba[:, :2] / proba[:, :2].sum(axis=1, keepdims=True)  # of two classes it is twice the usual one
+    assert METRICS["brier"].of(y % 2, two) == pytest.approx(2 * sk.brier_score_loss(y % 2, two[:, 1]))
+
+
 def test_a_metric_that_must_be_minimised_has_its_sign_turned():
-    loss = metric_named("log-loss")
-    assert loss.utility(0.5) > loss.utility(0.9)
-    assert all(METRICS[name].utility(0.9) > METRICS[name].utility(0.5) for name in METRICS if name != "log-loss")
+    losses = {"log-loss", "brier"}
+    assert all(METRICS[name].utility(0.5) > METRICS[name].utility(0.9) for name in losses)
+    assert all(METRICS[name].utility(0.9) > METRICS[name].utility(0.5) for name in METRICS.keys() - losses)
 
 
 def test_unknown_metric_names_the_nearest():
