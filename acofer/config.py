@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from acofer.errors import ConfigError, MissingFileError, nearest
 
 PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test")
 ENVIRONMENT_PREFIX = "ACOFER_"
+RIDGE_FOLDS = 5
+"""Folds by which ridge scores where none are asked for; in closed form they cost next to nothing."""
 _NOT_OPTIONS = {"ACOFER_CACHE_DIR"}  # read where the cache is opened: it says where things are, not what a run does
-_Check = Callable[[Any], bool]
+_Check = Callable[[Any], Any]
 
 
 def _option(section: str, default: Any, text: str, expected: str = "", check: _Check | None = None, **more: Any) -> Any:
@@ -60,26 +63,62 @@ class SearchConfig:
     image_size: int = _option(
         "features", 48, "side in pixels to which pictures are resized", "at least 32", lambda v: v >= 32
     )
-    pooling: str = _choice("features", "flatten", "what is made of the last layer", ("flatten", "avg", "max"))
+    layers: str = _option(
+        "features", "last", "last; bank: three layers of the network's middle; all; or names, with commas between them"
+    )
+    pooling: str = _option(
+        "features", "auto", "what is made of a layer's map: flatten, avg, max, grid:N or maxgrid:N (mean or maximum of "
+        "N x N cells), or auto: flatten of the last layer, else grid:3",
+        "auto, flatten, avg, max, grid:N or maxgrid:N",
+        re.compile("auto|flatten|avg|max|(max)?grid:[1-9][0-9]{0,2}").fullmatch,
+    )  # fmt: skip
+    mirror: str = _choice(
+        "features", "off", "average: of each picture's maps and its mirror image's, turned back", ("off", "average")
+    )
     weights: str = _option("features", "imagenet", "'imagenet', 'random' or the path of a weights file")
     cache_dir: str | None = _option("features", None, "folder of cached embeddings")
     balance: str = _choice(
-        "balance", "smote", "resampling, of training rows only", ("none", "smote", "nearmiss", "nearmiss-smote")
+        "balance",
+        "auto",
+        "of training rows only: resampling, or class weights; auto: smote, but none for ridge",
+        ("auto", "none", "smote", "nearmiss", "nearmiss-smote", "weights"),
     )
     scorer: str = _option(
-        "scoring", "forest", "forest: fast, on binned features; sklearn: scikit-learn's; or any classifier's class name"
+        "scoring",
+        "forest",
+        "who scores subsets: forest (fast, on binned features), ridge (least squares in closed form, by folds), "
+        "sklearn (scikit-learn's forest), or any classifier of scikit-learn by its class name",
+    )
+    classifier: str = _option(
+        "scoring",
+        "auto",
+        "what is fitted on the chosen features in the end, and tested: auto (what --scorer says), "
+        "or forest, sklearn or a class name",
+    )
+    screen: str = _choice(
+        "scoring", "off", "ridge: it looks at all subsets, and --scorer at the best of them only", ("off", "ridge")
     )
     trees: int = _option("scoring", 90, "trees of the forest", "at least 1", lambda v: v >= 1)
     metric: str = _choice(
-        "scoring", "log-loss", "what subsets are compared by", ("log-loss", "accuracy", "balanced-accuracy", "macro-f1")
+        "scoring",
+        "auto",
+        "what subsets are compared by; brier: squared error of the probabilities; auto: brier for ridge, else log-loss",
+        ("auto", "log-loss", "brier", "accuracy", "balanced-accuracy", "macro-f1"),
     )
+    penalty: int | float | str = _option(
+        "scoring", "auto", "ridge penalty, as a share of the rows; auto: chosen by the folds, one for each size",
+        "auto, or a number of at least 0", lambda v: v == "auto" or 0 <= v < float("inf"),
+    )  # fmt: skip
     race: str = _choice("scoring", "on", "on: subsets of the fast forest that fall behind stop early", ("on", "off"))
     memo: str = _choice("scoring", "on", "on: the fast forest's scores are remembered for later runs", ("on", "off"))
     folds: int = _option(
-        "scoring", 0, "0: score on the validation part; k: k folds of the training part, k times the work",
+        "scoring", 0, "0: score on the validation part (ridge: 5 folds); k: k folds of the training part",
         "0, or at least 2",
         lambda v: v == 0 or v >= 2,
     )  # fmt: skip
+    join: str = _choice(
+        "scoring", "off", "on: where there are folds, the validation part joins the training part", ("off", "on")
+    )
     ants: int = _option("colony", 20, "ants, i.e. subsets, per iteration", "at least 1", lambda v: v >= 1)
     iterations: int = _option("colony", 3, "iterations", "at least 1", lambda v: v >= 1, flag="--iters")
     alpha: float = _option("colony", 1.1, "exponent of pheromone", "at least 0", lambda v: v >= 0)
@@ -88,12 +127,42 @@ class SearchConfig:
     q0: float = _option(
         "colony", 0.9, "probability that an ant takes the most desirable feature", "0 to 1", lambda v: 0 <= v <= 1
     )
-    variant: str = _choice("colony", "acs", "ant colony system, MAX-MIN ant system, ant system", ("acs", "mmas", "as"))
+    variant: str = _choice(
+        "colony",
+        "auto",
+        "ant colony system, MAX-MIN ant system, ant system; auto: mmas with local search, else acs",
+        ("auto", "acs", "mmas", "as"),
+    )
     heuristic: str = _choice(
-        "colony", "importance", "heuristic information, from training rows", ("importance", "f", "mi", "uniform")
+        "colony",
+        "auto",
+        "heuristic information, from training rows; conditional: what a feature adds to those an ant carries; "
+        "auto: conditional where ridge scores or screens, else importance",
+        ("auto", "conditional", "importance", "f", "mi", "uniform"),
+    )
+    candidates: int = _option(
+        "colony", 300, "candidate list of ants with the conditional heuristic", "at least 1", lambda v: v >= 1
+    )
+    local_search: str = _choice(
+        "colony",
+        "on",
+        "on: where ridge scores or screens, the best ant's features are exchanged while it pays",
+        ("on", "off"),
+    )
+    patience: int = _option(
+        "colony", 10, "iterations without a better subset after which a converged colony starts anew; 0: never",
+        "0 or more", lambda v: v >= 0,
+    )  # fmt: skip
+    path: str = _choice(
+        "colony",
+        "auto",
+        "on: a colony of its own for each size (a path of sizes); off: one colony that learns the size; "
+        "auto: on for ridge",
+        ("auto", "on", "off"),
     )
     size: int | float | str = _option(
-        "colony", "auto", "features per subset: 128, 0.1, 64:512 or auto (learnt)", "a number, share, range or auto",
+        "colony", "auto", "features per subset: a number, a share (0.1), a range (64:512), or auto: a range by how "
+        "many features there are", "a number, share, range or auto",
         _is_size,
     )  # fmt: skip
     pick: str = _option(
@@ -102,6 +171,9 @@ class SearchConfig:
     )  # fmt: skip
     protocol: str = _choice("run", "clean", "clean, or by name a leak that published figures contain", PROTOCOLS)
     null_draws: int = _option("run", 5, "random subsets to compare with", "at least 1", lambda v: v >= 1)
+    all_features: str = _choice(
+        "run", "on", "off: all features are no contender, where a slow --classifier would take hours", ("on", "off")
+    )
     seed: int = _option("run", 0, "seed of everything random", "0 or more", lambda v: v >= 0)
     workers: int = _option("run", 0, "ants scored at once; 0: one a core", "0 or more", lambda v: v >= 0)
     backend: str = _choice(
@@ -113,6 +185,10 @@ class SearchConfig:
         default_factory=dict,
         metadata={"section": "scorer_params", "help": "", "expected": "a table", "check": None, "hidden": True},
     )
+    classifier_params: dict[str, Any] = dataclasses.field(
+        default_factory=dict,
+        metadata={"section": "classifier_params", "help": "", "expected": "a table", "check": None, "hidden": True},
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -123,6 +199,21 @@ class SearchConfig:
     def n_jobs(self) -> int:
         """The workers as joblib and scikit-learn count them: -1 is one a core."""
         return self.workers or -1
+
+    def settled(self) -> SearchConfig:
+        """Return the same with every "auto" that other options decide replaced by what it means."""
+        is_ridge = self.scorer == "ridge"
+        has_moments = is_ridge or self.screen == "ridge"
+        meant: dict[str, Any] = {
+            "balance": "none" if is_ridge else "smote",
+            "metric": "brier" if is_ridge else "log-loss",
+            "heuristic": "conditional" if has_moments else "importance",
+            "variant": "mmas" if has_moments and self.local_search == "on" else "acs",
+            "path": "on" if is_ridge else "off",
+        }
+        unsaid = {name: value for name, value in meant.items() if getattr(self, name) == "auto"}
+        folds = RIDGE_FOLDS if is_ridge and not self.folds else self.folds
+        return dataclasses.replace(self, **unsaid, folds=folds)
 
     def to_toml(self) -> str:
         """Return the configuration as a TOML file that repeats the run; every option stands in it."""
@@ -139,8 +230,9 @@ class SearchConfig:
                 lines.append(f"# {option.name} =  # {option.metadata['help']}")
             else:
                 lines.append(f"{tomli_w.dumps({option.name: value}).strip()}  # {option.metadata['help']}")
-        if self.scorer_params:
-            lines += ["", tomli_w.dumps({"scorer_params": self.scorer_params}).strip()]
+        for table in ("scorer_params", "classifier_params"):
+            if getattr(self, table):
+                lines += ["", tomli_w.dumps({table: getattr(self, table)}).strip()]
         return "\n".join(lines) + "\n"
 
 
@@ -230,7 +322,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: unknown section [{section}]; {nearest(section, sections)}")
         if not isinstance(table, dict):
             raise ConfigError(f"{path}: expected a section [{section}]; got {section} = {table!r}")
-        if section == "scorer_params":
+        if options.get(section, options["data"]).metadata.get("hidden"):  # a table of another package's parameters
             values[section] = table
             continue
         own = {name for name, option in options.items() if option.metadata["section"] == section}

@@ -10,13 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
+from acofer.colony.conditional import ConditionalHeuristic
 from acofer.colony.construct import construct
 from acofer.colony.pheromone import VARIANTS, FloatArray, IndexArray, Pheromone, Variant
 from acofer.colony.size import SizeLike, size_grid
 from acofer.errors import ConfigError, nearest
 
+CONVERGED = 1.2
+"""Branching factor at which the pheromone counts as converged: it marks a fifth more features than an ant takes."""
 _SMALLEST_WEIGHT = -690.0  # exp of it is still a normal double; the clock of such a feature rings last
 
 
@@ -39,6 +44,11 @@ class ColonySettings:
         See `acofer.colony.pheromone`.
     size : int, float or str
         See `acofer.colony.size.size_grid`.
+    n_candidates : int
+        Length of the candidate list of ants with a `ConditionalHeuristic`; the others look at all features.
+    patience : int
+        The colony starts anew when its pheromone has converged and the best subset since its start has stood for
+        so many iterations. 0 never.
     """
 
     n_ants: int = 20
@@ -48,6 +58,8 @@ class ColonySettings:
     q0: float = 0.9
     variant: Variant = "acs"
     size: SizeLike = "auto"
+    n_candidates: int = 300
+    patience: int = 10
 
     def check(self) -> None:
         """Raise ConfigError unless every knob is within its range."""
@@ -56,6 +68,9 @@ class ColonySettings:
         _demand("beta", self.beta, "a number of at least 0", _is_number(self.beta) and self.beta >= 0)
         _demand("rho", self.rho, "a number above 0 and at most 1", _is_number(self.rho) and 0 < self.rho <= 1)
         _demand("q0", self.q0, "a number from 0 to 1", _is_number(self.q0) and 0 <= self.q0 <= 1)
+        demand_count("n_candidates", self.n_candidates)
+        whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
+        _demand("patience", self.patience, "a whole number of at least 0", whole and self.patience >= 0)
         if self.variant not in VARIANTS:
             hint = nearest(str(self.variant), VARIANTS)
             raise ConfigError(f"variant: expected one of {', '.join(VARIANTS)}; got {self.variant!r}; {hint}")
@@ -81,11 +96,13 @@ class AntColony:
 
     Parameters
     ----------
-    heuristic : array_like of float, shape (n_features,)
-        Heuristic information eta, positive and finite.
+    heuristic : array_like of float, shape (n_features,), or ConditionalHeuristic
+        Heuristic information eta, positive and finite; or what says how much each feature adds to an ant's subset.
     settings : ColonySettings
     seed : int
         Ant ``a`` of iteration ``i`` draws from the stream ``(seed, i, a)``.
+    n_jobs : int, optional
+        Threads that build ants with a `ConditionalHeuristic`; the subsets do not depend on it.
 
     Attributes
     ----------
@@ -96,6 +113,10 @@ class AntColony:
         The sizes an ant may take.
     best : ndarray of int32 or None
         The best subset so far, and `best_utility`, its utility.
+    branching, entropy : float
+        How far from convergence the pheromone was when it was last told; see `acofer.colony.pheromone.Pheromone`.
+    restarts : int
+        How often it has started anew.
 
     Examples
     --------
@@ -105,25 +126,42 @@ class AntColony:
     >>> [len(s) for s in subsets]
     [5, 5, 5, 5]
     >>> colony.tell([float((s < 10).sum()) for s in subsets])  # the first ten are good
+    False
     """
 
-    def __init__(self, heuristic: FloatArray, settings: ColonySettings, seed: int = 0) -> None:
+    def __init__(
+        self,
+        heuristic: FloatArray | ConditionalHeuristic,
+        settings: ColonySettings,
+        seed: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
         settings.check()
-        eta = np.asarray(heuristic, dtype=np.float64)
-        if eta.ndim != 1 or not len(eta) or not np.isfinite(eta).all() or (eta <= 0).any():
-            raise ConfigError("heuristic: expected one positive, finite number for each feature")
         self.settings = settings
         self.seed = seed
-        self.sizes = size_grid(settings.size, len(eta))
-        self._log_eta = np.log(eta)
-        self._features = Pheromone(len(eta), float(self.sizes.mean()), settings.rho, settings.variant)
-        self._size_levels = Pheromone(len(self.sizes), 1.0, settings.rho, settings.variant)
+        self._n_jobs = n_jobs
+        self._conditional = heuristic if isinstance(heuristic, ConditionalHeuristic) else None
+        self._log_eta = np.zeros(0) if isinstance(heuristic, ConditionalHeuristic) else _log_eta(heuristic)
+        self._n_features = len(self._log_eta) if self._conditional is None else self._conditional.n_features
+        self.sizes = size_grid(settings.size, self._n_features)
         self.iteration = 0
+        self.restarts = 0
         self.best: IndexArray | None = None
         self.best_utility = -np.inf
-        self._best_level = 0
+        self.branching, self.entropy = self._n_features / float(self.sizes.mean()), 1.0
         self._asked: list[IndexArray] = []
         self._levels: NDArray[np.int64] = np.empty(0, np.int64)
+        self._start()
+
+    def _start(self) -> None:
+        """Lay the initial pheromone and forget the leader: the best subset since then."""
+        rho, variant = self.settings.rho, self.settings.variant
+        self._features = Pheromone(self._n_features, float(self.sizes.mean()), rho, variant)
+        self._size_levels = Pheromone(len(self.sizes), 1.0, rho, variant)
+        self._leader: IndexArray | None = None
+        self._leader_utility = -np.inf
+        self._leader_level = 0
+        self._leads_since = self.iteration
 
     @property
     def pheromone(self) -> FloatArray:
@@ -134,16 +172,50 @@ class AntColony:
         if self._asked:
             return list(self._asked)
         self._levels = self._draw_levels()
-        for ant, level in enumerate(self._levels):
-            picks = construct(self._weights(), int(self.sizes[level]), self.settings.q0, self._stream(ant))
-            subset = np.sort(picks).astype(np.int32)
-            self._features.wear(subset)
-            self._size_levels.wear(np.array([level], np.int32))
-            self._asked.append(subset)
+        if self._conditional is None:
+            self._asked = [self._sent(ant, self._chosen(ant)) for ant in range(len(self._levels))]
+        else:
+            with threadpool_limits(limits=1, user_api="blas"):
+                chosen = Parallel(self._n_jobs, backend="threading")(
+                    delayed(self._chosen_conditionally)(ant) for ant in range(len(self._levels))
+                )
+            self._asked = [self._sent(ant, picks) for ant, picks in enumerate(chosen)]
         return list(self._asked)
 
-    def tell(self, utilities: list[float] | FloatArray) -> None:
+    def _chosen(self, ant: int) -> NDArray[np.int64]:
+        return construct(self._weights(), self._size(ant), self.settings.q0, self._stream(ant))
+
+    def _chosen_conditionally(self, ant: int) -> NDArray[np.int64]:
+        assert self._conditional is not None  # noqa: S101 - for the type checker
+        attraction, own = self.pheromone**self.settings.alpha, self.settings
+        return self._conditional.construct(
+            attraction, own.beta, own.q0, self._size(ant), own.n_candidates, self._stream(ant)
+        )
+
+    def _size(self, ant: int) -> int:
+        return int(self.sizes[self._levels[ant]])
+
+    def _sent(self, ant: int, picks: NDArray[np.int64]) -> IndexArray:
+        """Let an ant pass: it wears down what it picked."""
+        subset = np.sort(picks).astype(np.int32)
+        self._features.wear(subset)
+        self._size_levels.wear(self._levels[ant : ant + 1].astype(np.int32))
+        return subset
+
+    def tell(self, utilities: list[float] | FloatArray, improved: dict[int, IndexArray] | None = None) -> bool:
         """Say how good the asked subsets were, in their order; larger is better.
+
+        Parameters
+        ----------
+        utilities : list of float
+        improved : dict, optional
+            By ant, what local search has put in place of its subset: as many features, sorted. Its utility is that of
+            the improved subset.
+
+        Returns
+        -------
+        bool
+            Whether the colony has started anew.
 
         Raises
         ------
@@ -153,21 +225,34 @@ class AntColony:
         scores = np.asarray(utilities, dtype=np.float64)
         if not self._asked or scores.shape != (len(self._asked),) or np.isnan(scores).any():
             raise ValueError(f"tell: expected {len(self._asked)} numbers, one for each subset asked; got {utilities!r}")
+        subsets = [(improved or {}).get(ant, subset) for ant, subset in enumerate(self._asked)]
         # Best first; among equals the smaller subset, then the earlier ant.
-        order = sorted(range(len(scores)), key=lambda ant: (-scores[ant], len(self._asked[ant]), ant))
-        self._remember(order[0], float(scores[order[0]]))
-        assert self.best is not None  # noqa: S101 - for the type checker
-        self._features.deposit([self._asked[ant] for ant in order], self.best)
-        levels = [np.array([self._levels[ant]], np.int32) for ant in order]
-        self._size_levels.deposit(levels, np.array([self._best_level], np.int32))
+        order = sorted(range(len(scores)), key=lambda ant: (-scores[ant], len(subsets[ant]), ant))
         self._asked = []
         self.iteration += 1
+        self._remember(subsets[order[0]], float(scores[order[0]]), int(self._levels[order[0]]))
+        assert self._leader is not None  # noqa: S101 - for the type checker
+        self._features.deposit([subsets[ant] for ant in order], self._leader)
+        levels = [np.array([self._levels[ant]], np.int32) for ant in order]
+        self._size_levels.deposit(levels, np.array([self._leader_level], np.int32))
+        self.branching, self.entropy = self._features.branching(len(self._leader)), self._features.entropy()
+        return self._restarted()
 
-    def _remember(self, ant: int, utility: float) -> None:
-        is_first = self.best is None
-        if is_first or (utility, -len(self._asked[ant])) > (self.best_utility, -len(self.best)):  # type: ignore[arg-type]
-            self.best, self.best_utility = self._asked[ant], utility
-            self._best_level = int(self._levels[ant])
+    def _remember(self, subset: IndexArray, utility: float, level: int) -> None:
+        if _is_better(utility, subset, self._leader_utility, self._leader):
+            self._leader, self._leader_utility, self._leader_level = subset, utility, level
+            self._leads_since = self.iteration
+        if _is_better(utility, subset, self.best_utility, self.best):
+            self.best, self.best_utility = subset, utility
+
+    def _restarted(self) -> bool:
+        """Start anew where the pheromone has converged and nothing better came of it (Stuetzle and Hoos 2000)."""
+        stale = self.iteration - self._leads_since >= self.settings.patience > 0
+        if not stale or self.branching > CONVERGED:
+            return False
+        self._start()
+        self.restarts += 1
+        return True
 
     def _stream(self, ant: int) -> NDArray[np.uint64]:
         sequence = np.random.SeedSequence(self.seed, spawn_key=(self.iteration, ant))
@@ -189,3 +274,14 @@ class AntColony:
         points = (rng.random() + np.arange(self.settings.n_ants)) / self.settings.n_ants
         levels = np.minimum(np.searchsorted(edges, points, side="right"), len(edges) - 1)
         return rng.permutation(levels)
+
+
+def _log_eta(heuristic: FloatArray) -> FloatArray:
+    eta = np.asarray(heuristic, dtype=np.float64)
+    if eta.ndim != 1 or not len(eta) or not np.isfinite(eta).all() or (eta <= 0).any():
+        raise ConfigError("heuristic: expected one positive, finite number for each feature")
+    return np.log(eta)
+
+
+def _is_better(utility: float, subset: IndexArray, best_utility: float, best: IndexArray | None) -> bool:
+    return best is None or (utility, -len(subset)) > (best_utility, -len(best))

@@ -45,6 +45,9 @@ of 200, 600 subsets, ten seeds, published q0 and rho) .5, .1, .02 and .005 found
 P_BEST = 0.05
 """Probability that a converged MAX-MIN colony builds its best subset again (Stuetzle and Hoos 2000, section 4.2)."""
 
+BRANCHING_SHARE = 0.05
+"""Lambda of the branching factor, as in Stuetzle and Hoos (2000), section 5.2."""
+
 FLOOR = 1e-6
 """Pheromone never falls below this in ``as``, so that no feature is lost for ever by rounding."""
 
@@ -107,6 +110,21 @@ class Pheromone:
                 share[visited] += weight
         self.tau += self.rho * (share - self.tau)
         np.clip(self.tau, self.lower, self.upper, out=self.tau)
+
+    def branching(self, n_visited: float) -> float:
+        """Return the branching factor: nodes with a good deal of pheromone, over `n_visited`; about 1 when converged.
+
+        As in Gambardella and Dorigo (Ant-Q, 1995), a node counts whose pheromone is above the least by more than
+        `BRANCHING_SHARE` of the distance from the least to the most; these are the bounds, not what nodes have at the
+        moment, or an ant's first deposit on even pheromone would look like convergence. Where none counts, all do.
+        """
+        counted = np.count_nonzero(self.tau >= self.lower + BRANCHING_SHARE * (self.upper - self.lower))
+        return float((counted or len(self.tau)) / n_visited)
+
+    def entropy(self) -> float:
+        """Return the entropy of the pheromone's shares over that of equal shares: 1 at the start, falling."""
+        share = self.tau / self.tau.sum()
+        return float(-(share * np.log(share)).sum() / np.log(len(share))) if len(share) > 1 else 0.0
 
 
 def mmas_lower_bound(n: int, n_visited: float, p_best: float = P_BEST) -> float:

@@ -13,13 +13,13 @@ SizeLike = int | float | str
 _EXPECTED = "size: expected a number of features, a share below 1 (0.1), a range ('64:512') or 'auto'"
 
 
-def size_grid(size: SizeLike, n_features: int) -> NDArray[np.int64]:
+def size_grid(size: SizeLike, n_features: int, *, per_octave: int = 2) -> NDArray[np.int64]:
     """Return the sizes an ant may take, ascending.
 
     A number or a share gives one size. A range and ``"auto"`` give a
-    geometric grid (ratio about sqrt 2), over which the colony lays pheromone. ``"auto"``
-    ranges from 1/320 to 1/8 of the features, 16 to 640 of the published 5,120: below that every
-    measured score was poor, and above it random subsets score as all features do, so that there
+    geometric grid (ratio about sqrt 2), over which the colony lays pheromone, or which a path of
+    colonies follows. ``"auto"`` ranges from 1/320 to 1/8 of the features, 16 to 640 of the published 5,120: below
+    that every measured score was poor, and above it random subsets score as all features do, so that there
     is nothing to learn. Of few features it may take up to half, or 64.
 
     Parameters
@@ -28,6 +28,8 @@ def size_grid(size: SizeLike, n_features: int) -> NDArray[np.int64]:
         As a user writes it; text such as ``"128"`` or ``"0.1"`` counts as its number.
     n_features : int
         How many there are to choose from.
+    per_octave : int
+        Sizes from one to its double.
 
     Raises
     ------
@@ -37,7 +39,7 @@ def size_grid(size: SizeLike, n_features: int) -> NDArray[np.int64]:
     low, high = _bounds(size, n_features)
     if not 1 <= low <= high <= n_features:
         raise ConfigError(f"{_EXPECTED} within 1 to {n_features}, the number of features; got {size!r}")
-    steps = max(1, round(math.log2(high / low) * 2) + 1)
+    steps = max(1, round(math.log2(high / low) * per_octave) + 1)
     return np.unique(np.round(np.geomspace(low, high, steps)).astype(np.int64))
 
 

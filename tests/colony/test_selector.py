@@ -5,15 +5,15 @@ from packaging.version import Version
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.metrics import make_scorer
-from sklearn.model_selection import KFold, LeaveOneGroupOut, StratifiedKFold, cross_val_score
+from sklearn.model_selection import KFold, LeaveOneGroupOut, ShuffleSplit, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from acofer import AntColonySelector
-from acofer.errors import ConfigError, LeakageError
+from acofer.errors import ConfigError, DataError, LeakageError
 from acofer.forest.forest import HistForestClassifier
 
 QUICK = {"n_ants": 4, "n_iterations": 2, "cv": 3, "heuristic": "f"}
@@ -33,9 +33,22 @@ def planted():
     return X, y
 
 
-@pytest.mark.parametrize("estimator", [RandomForestClassifier(5), LogisticRegression(), Ridge()], ids=repr)
-def test_every_estimator_check_passes(estimator):
-    selector = AntColonySelector(estimator, n_ants=3, n_iterations=2, cv=2, heuristic="f")
+CHECKED = {"n_ants": 3, "n_iterations": 2, "cv": 2}
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        AntColonySelector(**CHECKED),
+        AntColonySelector("ridge"),
+        *(
+            AntColonySelector(estimator, heuristic="f", **CHECKED)
+            for estimator in (RandomForestClassifier(5), LogisticRegression(), Ridge())
+        ),
+    ],
+    ids=lambda selector: repr(selector.estimator),
+)
+def test_every_estimator_check_passes(selector):
     if Version(sklearn.__version__) < Version("1.6"):
         pytest.fail("scikit-learn is older than pyproject.toml allows")
     results = check_estimator(selector, on_skip=None, on_fail=None)
@@ -248,3 +261,194 @@ def test_bad_calls(planted):
         quick(balance="smote").fit(X, y, sample_weight=np.ones(300))
     with pytest.raises(ValueError, match="two classes"):
         quick().fit(X, np.zeros(300, int))
+
+
+WORDS = np.array(["calm", "cross", "glad"])
+
+
+def ridge(**knobs):
+    return AntColonySelector("ridge", **{"cv": 3, "random_state": 0, **knobs})
+
+
+def test_ridge_finds_the_planted_features_of_classes_that_are_words(planted):
+    X, y = planted
+    selector = ridge(size=3).fit(X, WORDS[y])
+    assert set(np.flatnonzero(selector.support_)) == {10, 20, 30}
+    assert set(np.argsort(-selector.heuristic_)[:3]) == {10, 20, 30}
+    np.testing.assert_array_equal(selector.support_, ridge(size=3).fit(X.astype(np.float32), y).support_)
+
+
+def test_ridge_gives_the_best_of_every_size_and_every_iteration(planted):
+    X, y = planted
+    selector = ridge(size="1:20", n_iterations=4).fit(X, y)
+    sizes = [score.size for score in selector.front_]
+    assert sizes == [1, 2, 4, 9, 20]
+    for score in selector.front_:
+        rivals = [row.score.utility for row in selector.trace_.rows if row.score.size == score.size]
+        assert score.utility >= max(rivals)
+    assert [row.iteration for row in selector.trace_.iterations] == list(range(4 * len(sizes)))
+    assert any(score is selector.score_ for score in selector.front_)
+    assert selector.pheromone_.shape == (40,)
+    learnt = ridge(size="1:20", n_iterations=4, path=False).fit(X, y)
+    assert len(learnt.trace_.iterations) == 4
+    assert len({row.score.size for row in learnt.trace_.rows[:20]}) > 1
+
+
+def test_a_path_goes_with_any_estimator(planted):
+    X, y = planted
+    selector = quick(HistForestClassifier(10), size="2:8", path=True, n_ants=6).fit(X, y)
+    assert [score.size for score in selector.front_] == [2, 4, 8]
+    assert not any(score.is_estimate for score in selector.front_)
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "macro-f1", "log-loss"])
+@pytest.mark.parametrize("balance", ["none", "smote"])
+def test_ridge_is_the_same_for_any_number_of_workers(planted, scoring, balance):
+    X, y = planted
+    rows = np.r_[np.flatnonzero(y > 0), np.flatnonzero(y == 0)[:20]]
+    one, two = (
+        ridge(n_jobs=n_jobs, size="2:8", n_ants=8, scoring=scoring, balance=balance).fit(X[rows], y[rows])
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(one.support_, two.support_)
+    np.testing.assert_array_equal(one.pheromone_, two.pheromone_)
+    for mine, other in zip(one.trace_.rows, two.trace_.rows, strict=True):
+        np.testing.assert_array_equal(mine.score.fold_utilities, other.score.fold_utilities)
+        np.testing.assert_array_equal(mine.score.indices, other.score.indices)
+
+
+def test_ridge_scores_as_fitting_fold_by_fold_does(planted):
+    X, y = planted
+    cuts = StratifiedKFold(4, shuffle=True, random_state=5)
+    selector = ridge(cv=cuts, size=5, scoring="accuracy", penalty=0.1, n_iterations=1).fit(X, WORDS[y])
+    chosen, accuracies = np.flatnonzero(selector.support_), []
+    scaled = StandardScaler().fit_transform(X)[:, chosen]
+    for train, validation in cuts.split(X, y):
+        model = RidgeClassifier(alpha=0.1 * len(train)).fit(scaled[train], WORDS[y[train]])
+        accuracies.append(model.score(scaled[validation], WORDS[y[validation]]))
+    np.testing.assert_allclose(selector.score_.fold_utilities, accuracies)
+
+
+@pytest.mark.parametrize(("scoring", "sign"), [(None, -1), ("brier", -1), ("explained-variance", 1), ("log-loss", -1)])
+def test_ridge_is_compared_by_what_was_asked(planted, scoring, sign):
+    X, y = planted
+    selector = ridge(scoring=scoring, size=3, n_iterations=1).fit(X, y)
+    assert selector.score_.utility == sign * selector.score_.value
+    if scoring != "log-loss":
+        assert 0 < selector.score_.value < 1
+    assert set(np.flatnonzero(selector.support_)) == {10, 20, 30}
+
+
+def test_class_weights_make_a_rare_class_count():
+    """Column 1 tells the rare class; column 0 tells the two frequent ones apart, a little better."""
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [300, 300, 15])
+    X = rng.normal(size=(615, 6))
+    X[:, 0] += 1.5 * (y == 1)
+    X[:, 1] += 4.0 * (y == 2)
+    chosen = {balance: np.flatnonzero(ridge(size=1, balance=balance).fit(X, y).support_) for balance in
+              ("none", "weights")}  # fmt: skip
+    assert chosen == {"none": [0], "weights": [1]}
+
+
+def test_smote_makes_rows_of_each_training_fold_only(monkeypatch):
+    from acofer.features import balance as room
+
+    X, y = make_classification(150, 6, weights=[0.9], random_state=0)
+    X[:, 0] = np.arange(150)  # column 0 names the row
+    real_balance, trained = room.balance, []
+
+    def spy(X, y, method, **settings):
+        trained.append(set(X[:, 0].tolist()))
+        return real_balance(X, y, method, **settings)
+
+    monkeypatch.setattr(room, "balance", spy)
+    cuts = list(StratifiedKFold(3).split(X, y))
+    words = np.array(["many", "few"])[y]
+    balanced = ridge(balance="smote", cv=cuts, size=2).fit(X, words)
+    assert trained == [set(X[train, 0].tolist()) for train, _ in cuts]
+    assert balanced.score_.value != ridge(cv=cuts, size=2).fit(X, words).score_.value
+
+
+def test_local_search_improves_ants_of_ridge_only(planted):
+    X, y = planted
+    few = {"size": 6, "q0": 0.0, "beta": 0.0, "n_ants": 4}
+    with_search = ridge(**few).fit(X, y)
+    without = ridge(local_search=False, **few).fit(X, y)
+    assert any(row.exchanged for row in with_search.trace_.rows)
+    assert with_search.score_.utility > without.score_.utility
+    assert not any(row.exchanged for row in without.trace_.rows)
+    assert not any(row.exchanged for row in quick(size=6).fit(X, y).trace_.rows)
+
+
+def test_the_variant_follows_local_search(planted):
+    X, y = planted
+    few = {"size": 3, "n_ants": 2, "n_iterations": 2}
+    for given, meant in (({}, "mmas"), ({"local_search": False}, "acs")):
+        auto, said = (ridge(**few, **given, variant=variant).fit(X, y) for variant in ("auto", meant))
+        other = ridge(**few, **given, variant="as").fit(X, y)
+        np.testing.assert_array_equal(auto.pheromone_, said.pheromone_)
+        assert not np.array_equal(auto.pheromone_, other.pheromone_)
+
+
+def test_the_conditional_heuristic_goes_with_any_classifier(planted):
+    X, y = planted
+    copies = np.concatenate([X, X[:, [10, 20, 30]]], axis=1)  # by themselves the copies look as good as what they copy
+    greedy = quick(heuristic="conditional", size=3, q0=1.0, n_ants=1, n_iterations=1).fit(copies, WORDS[y])
+    assert sorted(j if j < 40 else 10 * (j - 39) for j in np.flatnonzero(greedy.support_)) == [10, 20, 30]
+    assert greedy.heuristic_.shape == (43,)
+
+
+def test_ridge_keeps_groups_on_one_side(planted):
+    X, y = planted
+    groups = np.arange(300) // 10
+    selector = ridge(cv=LeaveOneGroupOut(), size=3, n_iterations=1).fit(X[:40], y[:40], groups=groups[:40])
+    assert len(selector.score_.fold_utilities) == 4
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"estimator": "rigde"}, "expected an estimator, None or 'ridge'; got 'rigde'"),
+        ({"scoring": "roc_auc"}, "scoring: expected one of log-loss, brier"),
+        ({"scoring": len}, "scoring: expected one of"),
+        ({"balance": "nearmiss"}, "balance: expected one of none, smote, weights"),
+        ({"cv": ShuffleSplit(3)}, "cut all 300 rows"),
+        ({"cv": [(np.arange(150), np.arange(150, 300))]}, "cut all 300 rows"),
+        ({"cv": [(np.arange(100, 300), np.arange(100)), (np.arange(50), np.arange(100, 300))]}, "cut all 300 rows"),
+        ({"path": "on"}, "path: expected True, False or 'auto'"),
+        ({"local_search": "off"}, "local_search: expected True or False"),
+        ({"penalty": "aut"}, "penalty: expected 'auto' or a number"),
+        ({"penalty": -1.0}, "penalty: expected"),
+        ({"patience": -1}, "patience: expected a whole number"),
+        ({"n_candidates": 0}, "n_candidates: expected a whole number"),
+        ({"heuristic": "conditionel"}, "did you mean 'conditional'"),
+        ({"estimator": LogisticRegression(), "balance": "weights"}, "class_weight='balanced'"),
+        ({"estimator": Ridge(), "heuristic": "conditional"}, "is for classes"),
+    ],
+)
+def test_what_does_not_go_with_ridge_gets_one_clear_line(planted, knobs, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        ridge().set_params(**knobs).fit(*planted)
+    assert "\n" not in str(caught.value)
+
+
+def test_ridge_refuses_targets_and_weights_it_cannot_use(planted):
+    X, y = planted
+    with pytest.raises(DataError, match="scores classes; got continuous targets") as caught:
+        ridge().fit(X, X[:, 0])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ConfigError, match="sample_weight: estimator 'ridge' takes none"):
+        ridge().fit(X, y, sample_weight=np.ones(300))
+    with pytest.raises(LeakageError, match="share"):
+        ridge(cv=[(np.arange(200), np.arange(150, 300))]).fit(X, y)
+
+
+def test_a_class_too_rare_is_called_by_its_name(planted):
+    X, y = planted
+    words = WORDS[y]
+    words[0] = "bored"
+    with pytest.raises(DataError, match="class bored has none"), pytest.warns(UserWarning, match="least populated"):
+        ridge().fit(X, words)
+    with pytest.raises(DataError, match="class bored has one"), pytest.warns(UserWarning, match="least populated"):
+        quick(heuristic="conditional").fit(X, words)
