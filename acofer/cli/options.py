@@ -13,6 +13,7 @@ _METAVARS = {
     "ferplus": "FILE",
     "weights": "WEIGHTS",
     "cache_dir": "FOLDER",
+    "penalty": "X",
     "pick": "RULE",
     "out": "FOLDER",
 }

@@ -22,6 +22,10 @@ examples:
   acofer search --ants 20 --iters 3                       the embedded faces, offline
   acofer search --data fer2013.csv --size 256             exactly 256 features of FER2013
   acofer search --data pictures/ --folds 5 --metric macro-f1
+  acofer search --data fer2013.csv --image-size 96 --layers bank --scorer ridge --size 32:1024
+                                                          inner layers; a best subset of each size
+  acofer search --scorer ridge --classifier LogisticRegression    searched by one, tested by another
+  acofer search --screen ridge                            the forest sees what ridge thinks best
   acofer search --config runs/RUN/config.toml --seed 1    a run again, with another seed
   acofer search --protocol leaky-smote-first              what SMOTE before the split would print
 """

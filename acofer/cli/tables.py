@@ -21,6 +21,8 @@ def print_search(numbers: dict[str, Any], folder: str) -> None:
     console.print(_contenders(numbers))
     console.print(_per_class(numbers))
     console.print(_search_line(numbers), markup=False)
+    if numbers["search"]["screen"]:
+        console.print(_screen_line(numbers["search"]["screen"]), markup=False)
     if numbers["search"]["cost"]:
         console.print(_cost_line(numbers["search"]), markup=False)
     if numbers["without copies"]:
@@ -56,11 +58,12 @@ def _contenders(numbers: dict[str, Any]) -> Table:
     rows = cards["colony"]["rows"]
     table = _table(_titled(numbers, f"Test part, {rows:,} rows, opened once (95 % bootstrap intervals)"))
     table.add_column("", no_wrap=True)
-    for name in ("colony", "all features", "top by heuristic"):
+    named = [name for name in cards if not name.startswith("random")]
+    for name in named:
         table.add_column(f"{name}\n{cards[name]['features']:,}", justify="right", no_wrap=True)
     table.add_column(f"random x {draws['draws']}\n{cards['colony']['features']:,}", justify="right", no_wrap=True)
     for measure in RATES:
-        cells = [_with_interval(cards[name][measure]) for name in ("colony", "all features", "top by heuristic")]
+        cells = [_with_interval(cards[name][measure]) for name in named]
         spread = draws[measure]
         cells.append(f"{spread['mean']:.3f}\n{spread['lowest']:.3f}–{spread['highest']:.3f}")
         table.add_row(measure, *cells)
@@ -92,11 +95,19 @@ def _search_line(numbers: dict[str, Any]) -> str:
     search, score = numbers["search"], numbers["search score"]
     error = search["chosen"]["standard error"]
     margin = "" if error is None else f" ± {error:.3f}"
+    optimism = score["optimism"]
+    last = "tested by another classifier" if optimism is None else f"optimism {optimism:+.3f}"
     return _titled(
         numbers,
         f"search score ({score['metric']} on {search['scored on']}, the pick of {search['subsets scored']} subsets): "
-        f"{score['search score']:.3f}{margin}; on the test part {score['same metric on the test part']:.3f}; "
-        f"optimism {score['optimism']:+.3f}",
+        f"{score['search score']:.3f}{margin}; on the test part {score['same metric on the test part']:.3f}; {last}",
+    )
+
+
+def _screen_line(screen: dict[str, Any]) -> str:
+    return (
+        f"screening: {screen['by']} looked at {screen['subsets']} subsets and spared the scorer {screen['spared']}; "
+        f"{screen['finished']} more were scored on demand, e.g. after local search"
     )
 
 
@@ -104,7 +115,7 @@ def _cost_line(search: dict[str, Any]) -> str:
     cost = search["cost"]
     return (
         f"trees: {cost['trees grown']:,} grown instead of {cost['trees in full']:,}; racing stopped "
-        f"{cost['subsets stopped by racing']} of {search['subsets scored']} subsets and spared "
+        f"{cost['subsets stopped by racing']} of {cost['subsets']} subsets and spared "
         f"{cost['trees spared by racing']:,}, remembered scores {cost['trees remembered']:,}"
     )
 

@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from acofer.config import SearchConfig
+from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
+from acofer.colony.exchange import exchange
+from acofer.colony.search import LocalSearch
+from acofer.config import RIDGE_FOLDS, SearchConfig
+from acofer.errors import ConfigError
+from acofer.features.balance import balance
+from acofer.forest.binning import find_bins
 from acofer.forest.forest import HistForestClassifier
-from acofer.runs.material import Material, search_folds, training_matrix, trains_on_all
-from acofer.scoring.estimator import EstimatorScorer
+from acofer.records import Progress
+from acofer.runs.material import Material, search_folds, training_matrix, training_rows, trains_on_all
+from acofer.scoring.estimator import EstimatorScorer, classifier_named
 from acofer.scoring.forest import BinnedFold, ForestScorer
 from acofer.scoring.metrics import METRICS
-from acofer.scoring.protocol import IndexArray, ResampledFold, SubsetScorer, columns
+from acofer.scoring.moments import FoldMoments
+from acofer.scoring.protocol import (
+    Fold,
+    IndexArray,
+    ResampledFold,
+    RowArray,
+    SubsetScorer,
+    columns,
+    stratified_folds,
+)
+from acofer.scoring.ridge import RidgeScorer, fit_ridge
+from acofer.scoring.screen import ScreenedScorer
+
+Fit = Callable[[IndexArray], Any]
+RIDGE = "ridge"
 
 
 @dataclass(frozen=True)
@@ -28,37 +53,172 @@ class Judge:
     ----------
     scorer : SubsetScorer
         Scores subsets on the search's folds.
-    fit : callable
-        ``fit(indices)`` returns the classifier, fitted on these columns of the whole training part.
+    final : callable
+        ``final(sizes)`` returns ``fit``; ``fit(indices)`` returns the final classifier, fitted on these columns of
+        the whole training part, as many as one of `sizes`. It keeps nothing of the folds.
     n_training_rows : int
         Rows of that part, after balancing.
+    heuristic : ConditionalHeuristic or None
+        Where there are moments of the folds, and it is asked for.
+    improve : callable or None
+        Local search, likewise.
     """
 
     scorer: SubsetScorer
-    fit: Callable[[IndexArray], Any]
+    final: Callable[[Iterable[int]], Fit]
     n_training_rows: int
+    heuristic: ConditionalHeuristic | None = None
+    improve: LocalSearch | None = None
 
 
-def judge_of(config: SearchConfig, estimator: Any, material: Material, n_classes: int, memo: Path | None) -> Judge:
-    """Return the judge that the configuration asks for; `memo` is the file of remembered scores."""
-    if isinstance(estimator, HistForestClassifier):
-        return _fast(config, estimator, material, n_classes, memo)
-    return _any(config, estimator, material, n_classes)
+def judge_of(
+    config: SearchConfig,
+    material: Material,
+    n_classes: int,
+    memo: Path | None,
+    progress: Progress | None = None,
+) -> Judge:
+    """Return the judge that a settled configuration asks for; `memo` is the file of remembered scores.
+
+    Raises
+    ------
+    ConfigError
+        If a classifier does not exist, or does not go with the rest.
+    """
+    if config.scorer == RIDGE:
+        judge = _ridge(config, material, n_classes, progress)
+    else:
+        estimator = _named(config, "scorer")
+        if isinstance(estimator, HistForestClassifier):
+            judge = _fast(config, estimator, material, n_classes, memo)
+        else:
+            judge = _any(config, estimator, material, n_classes)
+    if config.screen == RIDGE:
+        judge = _screened(config, judge, material, n_classes, progress)
+    if config.classifier in ("auto", RIDGE):
+        return judge
+    return dataclasses.replace(judge, final=partial(_final, config, material))
+
+
+def check_classifiers(config: SearchConfig) -> None:
+    """Raise ConfigError where classifiers do not exist or do not go with the rest, before hours are spent."""
+    is_ridge = config.scorer == RIDGE
+    if is_ridge and config.balance not in ("none", "smote", "weights"):
+        raise ConfigError(
+            f"balance: expected none, smote or weights where subsets are scored by ridge; got {config.balance}; "
+            "set --balance none"
+        )
+    if is_ridge and config.screen == RIDGE:
+        raise ConfigError("screen: expected off where subsets are scored by ridge anyway; got ridge; set --screen off")
+    if config.classifier == RIDGE and not is_ridge:
+        raise ConfigError("classifier: ridge in closed form needs the scorer's moments; set --scorer ridge as well")
+    for option, owner in (("scorer", config.scorer), ("classifier", config.classifier)):
+        if owner not in ("auto", RIDGE):
+            _named(config, option)
+        elif getattr(config, f"{option}_params"):
+            raise ConfigError(f"{option}_params: {option} {owner} takes none; name a classifier of scikit-learn")
+
+
+def _named(config: SearchConfig, option: str) -> Any:
+    """Return the classifier that an option names, "scorer" or "classifier", with its parameters."""
+    name, params = getattr(config, option), getattr(config, f"{option}_params")
+    try:
+        estimator = classifier_named(name, trees=config.trees, seed=config.seed, params=params)
+    except ConfigError as error:  # it speaks of the scorer
+        raise ConfigError(option + str(error).removeprefix("scorer")) from None
+    if config.balance != "weights":
+        return estimator
+    if "class_weight" not in estimator.get_params():
+        raise ConfigError(f"balance: {name} does not take class weights; set --balance none or smote")
+    return estimator.set_params(class_weight="balanced")
+
+
+def _ridge(config: SearchConfig, material: Material, n_classes: int, progress: Progress | None) -> Judge:
+    """Make the moments of the folds; after that no row is needed but for metrics that count rows.
+
+    Resampled by SMOTE, the training part is made once more for the final classifier.
+    """
+    X, y = training_rows(material)
+    folds = stratified_folds(y, config.folds or RIDGE_FOLDS, config.seed)
+    moments = FoldMoments.of(
+        X,
+        y,
+        folds,
+        n_classes,
+        class_weight=config.balance == "weights",
+        synthetic=_synthetic_rows(X, y, folds, config.seed) if material.resample == "smote" else None,
+        on_rows=None if progress is None else partial(progress, "moments"),
+    )
+    scorer = RidgeScorer(
+        moments,
+        metric=config.metric,
+        penalty=config.penalty if config.penalty == "auto" else float(config.penalty),
+        rows=None if config.metric == "brier" else (X, y, folds),
+        n_jobs=config.n_jobs,
+        seed=config.seed,
+    )
+
+    def improve(indices: IndexArray) -> IndexArray:
+        return exchange(moments, indices, scorer.penalty(len(indices)), n_jobs=config.n_jobs).indices
+
+    if material.resample == "smote":
+        whole = cache(lambda: whole_moments(*training_matrix(material, config.seed, "C"), n_classes, config.seed))
+    else:
+        alone = dataclasses.replace(moments, held_out=(), synthetic=None)
+        whole = cache(lambda: alone)
+
+    def final(sizes: Iterable[int]) -> Fit:
+        penalties = {size: scorer.penalty(size) for size in sizes}
+        return lambda indices: fit_ridge(whole(), indices, penalties[len(indices)])
+
+    return Judge(
+        scorer,
+        final,
+        n_classes * int(np.bincount(y).max()) if material.resample == "smote" else len(y),
+        ConditionalHeuristic.of(moments, HEURISTIC_PENALTY) if config.heuristic == "conditional" else None,
+        improve if config.local_search == "on" else None,
+    )
+
+
+def whole_moments(X: Any, y: NDArray[np.int64], n_classes: int, seed: int) -> FoldMoments:
+    """Return the moments of all rows, without folds."""
+    halves = stratified_folds(y, 2, seed)  # moments are made of folds; only their sum is kept
+    return dataclasses.replace(FoldMoments.of(X, y, halves, n_classes), held_out=())
+
+
+def _synthetic_rows(
+    X: Any, y: NDArray[np.int64], folds: list[tuple[RowArray, RowArray]], seed: int
+) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """Return the rows that SMOTE adds to the training part of each fold; copies, so that the real ones can go."""
+    made = (balance(X[train], y[train], "smote", seed=seed) for train, _ in folds)
+    return [(rows.X[rows.n_real :].copy(), rows.y[rows.n_real :].copy()) for rows in made]
+
+
+def _screened(
+    config: SearchConfig, judge: Judge, material: Material, n_classes: int, progress: Progress | None
+) -> Judge:
+    """Let ridge, on real rows, decide whom the judge's scorer sees; its moments serve the ants, too."""
+    settings = dataclasses.replace(config, metric="brier")
+    cheap = _ridge(settings, dataclasses.replace(material, resample="none"), n_classes, progress)
+    return dataclasses.replace(
+        judge, scorer=ScreenedScorer(cheap.scorer, judge.scorer), heuristic=cheap.heuristic, improve=cheap.improve
+    )
 
 
 def _fast(
     config: SearchConfig, forest: HistForestClassifier, material: Material, n_classes: int, memo: Path | None
 ) -> Judge:
     """Bin everything; the float matrices are let go of one by one."""
-    classes, seed, n_jobs = np.arange(n_classes), config.seed, config.n_jobs
+    seed, n_jobs = config.seed, config.n_jobs
     X, y = training_matrix(material, seed, "C")
-    whole = BinnedFold.of(ResampledFold(X, y, X[:0], y[:0]), classes, forest.max_bins, seed=seed, n_jobs=n_jobs)
+    whole = _binned(ResampledFold(X, y, X[:0], y[:0]), config, forest, n_classes)
     if trains_on_all(config, material):
-        validation = whole.bins.codes(material.X[material.n_train :], n_jobs)
-        folds = [dataclasses.replace(whole, validation=validation, y_validation=material.y[material.n_train :])]
+        (fold,) = search_folds(config, material, (X, y), "C")
+        assert isinstance(fold, ResampledFold)  # noqa: S101 - for the type checker
+        validation = whole.bins.codes(fold.X_validation, n_jobs)
+        folds = [dataclasses.replace(whole, validation=validation, y_validation=fold.y_validation)]
     else:
-        made = search_folds(config, material, (X, y), "C")
-        folds = [BinnedFold.of(fold, classes, forest.max_bins, seed=seed, n_jobs=n_jobs) for fold in made]
+        folds = [_binned(fold, config, forest, n_classes) for fold in search_folds(config, material, (X, y), "C")]
     scorer = ForestScorer(
         forest,
         folds,
@@ -74,7 +234,16 @@ def _fast(
     def fit(indices: IndexArray) -> HistForestClassifier:
         return clone(model).fit_codes(whole.bins, whole.train, whole.y_train, indices)
 
-    return Judge(scorer, fit, len(y))
+    return Judge(scorer, lambda _: fit, len(y))
+
+
+def _binned(fold: Fold, config: SearchConfig, forest: HistForestClassifier, n_classes: int) -> BinnedFold:
+    """Bin a fold; rows of a bank are binned where they lie."""
+    if not isinstance(fold, ResampledFold) or isinstance(fold.X_train, np.ndarray):
+        return BinnedFold.of(fold, np.arange(n_classes), forest.max_bins, seed=config.seed, n_jobs=config.n_jobs)
+    bins = find_bins(fold.X_train, forest.max_bins, seed=config.seed, n_jobs=config.n_jobs)
+    train, validation = (bins.codes(X, config.n_jobs) for X in (fold.X_train, fold.X_validation))
+    return BinnedFold(bins, train, fold.y_train, validation, fold.y_validation)
 
 
 def _any(config: SearchConfig, estimator: Any, material: Material, n_classes: int) -> Judge:
@@ -89,7 +258,21 @@ def _any(config: SearchConfig, estimator: Any, material: Material, n_classes: in
         seed=config.seed,
     )
     model = _parallel(estimator, config.n_jobs)
-    return Judge(scorer, lambda indices: clone(model).fit(columns(X, indices), y), len(y))
+    return Judge(scorer, lambda _: lambda indices: clone(model).fit(columns(X, indices), y), len(y))
+
+
+def _final(config: SearchConfig, material: Material, _sizes: Iterable[int]) -> Fit:
+    """Return what fits the configured classifier; all but trees see standardised columns."""
+    estimator = _parallel(_named(config, "classifier"), config.n_jobs)
+    is_forest = config.classifier in ("forest", "sklearn")
+    model = estimator if is_forest else make_pipeline(StandardScaler(), estimator)
+    training = cache(lambda: training_matrix(material, config.seed))  # not before the search is over
+
+    def fit(indices: IndexArray) -> Any:
+        X, y = training()
+        return clone(model).fit(columns(X, indices), y)
+
+    return fit
 
 
 def _parallel(estimator: Any, n_jobs: int) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from acofer.config import SearchConfig
 from acofer.errors import ConfigError, DataError
 from acofer.features.balance import balance
+from acofer.features.bank import Bank, BankRows
 from acofer.records import Split
 from acofer.scoring.protocol import (
     Fold,
@@ -46,15 +47,15 @@ class Material:
     Attributes
     ----------
     protocol : str
-    X, y : ndarray of float16 or float32 (n, n_features), ndarray of int64 (n,)
+    X, y : ndarray of float16 or float32 (n, n_features) or BankRows, ndarray of int64 (n,)
         Rows to develop on: all that is not test. Real rows stay in the precision of the embeddings, which
-        halves them in memory.
+        halves them in memory; those of a bank stay where they are.
     n_train : int
         On the first `n_train` of them the final model is fitted (after resampling, if the protocol resamples
         inside). On the rest subsets are scored when there are no folds; where there is no rest, it is yet to be cut.
     resample : str
         How training rows are resampled; "none" where the protocol has resampled already.
-    X_test : ndarray of float32
+    X_test : ndarray of float32 or BankRows
     sealed : SealedLabels
     test_rows : ndarray of int64 or None
         The pictures behind `X_test`; None where some are synthetic.
@@ -62,11 +63,11 @@ class Material:
     """
 
     protocol: str
-    X: NDArray[np.floating]
+    X: NDArray[np.floating] | BankRows
     y: NDArray[np.int64]
     n_train: int
     resample: str
-    X_test: FloatMatrix
+    X_test: FloatMatrix | BankRows
     sealed: SealedLabels
     test_rows: RowArray | None
     n_synthetic_test_rows: int
@@ -104,7 +105,7 @@ def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: S
 
 def check_protocol(config: SearchConfig) -> None:
     """Raise ConfigError where a leaky protocol is asked for without the SMOTE that it is named after."""
-    if config.protocol != "clean" and "smote" not in config.balance:
+    if config.protocol != "clean" and "smote" not in config.settled().balance:
         raise ConfigError(f"protocol {config.protocol} needs SMOTE; got balance {config.balance}; set --balance smote")
 
 
@@ -113,11 +114,11 @@ def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: S
     developing = np.concatenate([split.train, split.validation])
     return Material(
         protocol=config.protocol,
-        X=np.asarray(values[developing]),
+        X=values.part(developing) if isinstance(values, Bank) else np.asarray(values[developing]),
         y=y[developing],
-        n_train=len(split.train),
-        resample=config.balance,
-        X_test=_float32(values, split.test),
+        n_train=len(developing) if config.folds and config.join == "on" else len(split.train),
+        resample="none" if config.balance == "weights" else config.balance,
+        X_test=values.part(split.test) if isinstance(values, Bank) else _float32(values, split.test),
         sealed=SealedLabels(y[split.test]),
         test_rows=split.test,
         n_synthetic_test_rows=0,
@@ -156,13 +157,22 @@ def _resampled_test(config: SearchConfig, values: NDArray, y: NDArray[np.int64])
     )
 
 
-def training_matrix(material: Material, seed: int, order: Order = "F") -> tuple[FloatMatrix, NDArray[np.int64]]:
-    """Return the rows, in Fortran or C order, and labels the final model is fitted on."""
+def training_rows(material: Material) -> tuple[Any, NDArray[np.int64]]:
+    """Return the rows and labels that train, as they are: real, not resampled, a bank's in the bank."""
+    rows = slice(material.n_train)
+    return (material.X.part(rows) if isinstance(material.X, BankRows) else material.X[rows]), material.y[rows]
+
+
+def training_matrix(material: Material, seed: int, order: Order = "F") -> tuple[Any, NDArray[np.int64]]:
+    """Return the rows, in Fortran or C order, and labels the final model is fitted on.
+
+    A bank's rows stay in it unless they are resampled.
+    """
     return _balanced(material, slice(material.n_train), seed, order)
 
 
 def search_folds(
-    config: SearchConfig, material: Material, training: tuple[FloatMatrix, NDArray[np.int64]], order: Order = "F"
+    config: SearchConfig, material: Material, training: tuple[Any, NDArray[np.int64]], order: Order = "F"
 ) -> Iterator[Fold]:
     """Yield the folds subsets are scored on, each made when it is asked for.
 
@@ -170,15 +180,15 @@ def search_folds(
     """
     n_train = material.n_train
     if trains_on_all(config, material):
-        yield ResampledFold(*training, _ordered(material.X[n_train:], order), material.y[n_train:])
+        yield ResampledFold(*training, _rows(material, slice(n_train, None), order), material.y[n_train:])
         return
-    if material.resample == "none":
+    if material.resample == "none" and isinstance(material.X, np.ndarray):
         X = _ordered(material.X, order)
         yield from (RowFold(X, material.y, train, validation) for train, validation in _cuts(config, material))
         return
     for train, validation in _cuts(config, material):
         resampled = _balanced(material, train, config.seed, order)
-        yield ResampledFold(*resampled, _ordered(material.X[validation], order), material.y[validation])
+        yield ResampledFold(*resampled, _rows(material, validation, order), material.y[validation])
 
 
 def trains_on_all(config: SearchConfig, material: Material) -> bool:
@@ -193,13 +203,17 @@ def _cuts(config: SearchConfig, material: Material) -> list[tuple[RowArray, RowA
     return [_random_cut(y, _SEARCH_VALIDATION_SHARE, config.seed)]
 
 
-def _balanced(
-    material: Material, rows: RowArray | slice, seed: int, order: Order
-) -> tuple[FloatMatrix, NDArray[np.int64]]:
+def _balanced(material: Material, rows: RowArray | slice, seed: int, order: Order) -> tuple[Any, NDArray[np.int64]]:
     if material.resample == "none":
-        return _ordered(material.X[rows], order), material.y[rows]
+        return _rows(material, rows, order), material.y[rows]
     balanced = balance(material.X[rows], material.y[rows], material.resample, seed=seed)
     return _ordered(balanced.X, order), balanced.y
+
+
+def _rows(material: Material, rows: RowArray | slice, order: Order) -> FloatMatrix | BankRows:
+    """Return some rows as they are trained on: as float32 in memory, or in the bank where they are."""
+    X = material.X
+    return X.part(rows) if isinstance(X, BankRows) else _ordered(X[rows], order)
 
 
 def _ordered(X: NDArray[np.floating], order: Order) -> FloatMatrix:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +13,16 @@ import numpy as np
 
 from acofer.colony.search import AntRow, SearchTrace
 from acofer.config import SearchConfig
+from acofer.features.layers import place_of
 from acofer.records import Embeddings, ImageSet, Split, SubsetScore
 from acofer.runs.machine import machine, versions
 from acofer.runs.material import Material
 from acofer.runs.verdict import COLONY, Trial, search_score_numbers, verdict_sentence
-from acofer.scoring.forest import Tally
-from acofer.scoring.metrics import METRICS, scorecard
+from acofer.scoring.forest import ForestScorer, Tally
+from acofer.scoring.metrics import METRICS, Metric, scorecard
+from acofer.scoring.protocol import IndexArray, SubsetScorer, columns
+from acofer.scoring.ridge import MomentRidgeClassifier, RidgeScorer, RidgeTally
+from acofer.scoring.screen import ScreenedScorer, ScreenTally
 
 
 @dataclass(frozen=True)
@@ -29,21 +35,61 @@ class Circumstances:
     embeddings: Embeddings
     material: Material
     n_training_rows: int
-    tally: Tally | None
+    tallies: Tallies
+
+
+@dataclass(frozen=True)
+class Tallies:
+    """What scoring cost, by kind of scorer; None where there is none of that kind."""
+
+    forest: Tally | None = None
+    ridge: RidgeTally | None = None
+    screen: ScreenTally | None = None
+
+
+def tallies_of(scorer: SubsetScorer) -> Tallies:
+    """Return what a scorer has counted."""
+    if isinstance(scorer, ScreenedScorer):
+        return dataclasses.replace(tallies_of(scorer.dear), screen=scorer.tally)
+    if isinstance(scorer, ForestScorer):
+        return Tallies(forest=scorer.tally)
+    return Tallies(ridge=scorer.tally) if isinstance(scorer, RidgeScorer) else Tallies()
 
 
 def run_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, trial: Trial) -> dict[str, Any]:
     """Return the content of ``result.json``, but for the seconds: plain data that JSON can hold."""
     config, metric = on.config, METRICS[on.config.metric]
-    on_test = float(trial.numbers["contenders"][COLONY][metric.entry]["value"])
+    on_test = _on_test(on, metric, chosen, trial)
     return {
         **_circumstances(on),
-        "search": _search_numbers(on, trace, chosen),
+        "search": _search_numbers(on, trace, chosen, trial.model),
+        "features": chosen_places(chosen.indices, on.embeddings.feature_names),
         **trial.numbers,
-        "search score": search_score_numbers(metric, chosen.value, on_test),
+        "search score": search_score_numbers(
+            metric, chosen.value, on_test, is_same_classifier=_scorer_is_tested(config)
+        ),
         "without copies": _without_copies(on, trial),
         "verdict": verdict_sentence(trial.numbers, on.embeddings.values.shape[1], config.protocol),
     }
+
+
+def _on_test(on: Circumstances, metric: Metric, chosen: SubsetScore, trial: Trial) -> float:
+    """Return the search's metric of the chosen subset on the test part."""
+    model = trial.model
+    if metric.name != "brier" or not isinstance(model, MomentRidgeClassifier):
+        return float(trial.numbers["contenders"][COLONY][metric.entry]["value"])
+    # As subsets are scored in closed form: not clipped, and with class weights each class counts the same.
+    raw = model.decision_function(columns(on.material.X_test, chosen.indices))
+    errors = ((raw - np.eye(on.images.n_classes)[trial.labels]) ** 2).sum(axis=1)
+    if on.config.balance != "weights":
+        return float(errors.mean())
+    return float(np.mean([errors[trial.labels == label].mean() for label in np.unique(trial.labels)]))
+
+
+def _scorer_is_tested(config: SearchConfig) -> bool:
+    """Whether the final classifier is the scorer's own: one that is named, but for trees, sees standardised columns."""
+    is_forest = config.classifier == config.scorer and config.scorer in ("forest", "sklearn")
+    return config.classifier in ("auto", "ridge") or (is_forest and config.classifier_params == config.scorer_params)
 
 
 def _circumstances(on: Circumstances) -> dict[str, Any]:
@@ -79,36 +125,51 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
     }
 
 
-def _search_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore) -> dict[str, Any]:
+def _search_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, model: Any) -> dict[str, Any]:
     config, archive = on.config, trace.archive
+    penalty = model.penalty if isinstance(model, MomentRidgeClassifier) else config.penalty
     return {
         "metric": config.metric,
-        "scored on": f"{config.folds} folds of the training part" if config.folds else "the validation part",
+        "scored on": _scored_on(config),
         "ants": len(trace.rows),
         "subsets scored": len(archive),
         "seconds scoring": sum(score.seconds for score in archive),
-        "cost": _cost(on),
+        "cost": _cost(on.tallies, config),
+        "ridge": on.tallies.ridge and {**dataclasses.asdict(on.tallies.ridge), "penalty": penalty},
+        "screen": on.tallies.screen and {**dataclasses.asdict(on.tallies.screen), "by": config.screen},
         "pick": config.pick,
         "chosen": score_numbers(chosen),
         "best": score_numbers(archive.best),
         "front": [score_numbers(score) for score in archive.front()],
-        "scored": [score_numbers(row.score) | {"iteration": row.iteration} for row in trace.rows],
+        "scored": [
+            score_numbers(row.score) | {"iteration": row.iteration, "exchanged": row.exchanged} for row in trace.rows
+        ],
+        "colony": [dataclasses.asdict(row) for row in trace.iterations],
     }
 
 
-def _cost(on: Circumstances) -> dict[str, int] | None:
+def _scored_on(config: SearchConfig) -> str:
+    if not config.folds:
+        return "the validation part"
+    return f"{config.folds} folds of the training part{' joined by the validation part' * (config.join == 'on')}"
+
+
+def _cost(tallies: Tallies, config: SearchConfig) -> dict[str, int] | None:
     """Return what the fast forest's search cost in trees, and what racing and remembered scores spared."""
-    if on.tally is None:
+    forest, screen = tallies.forest, tallies.screen
+    if forest is None:
         return None
-    trees_a_subset = on.config.trees * max(1, on.config.folds)
-    in_full = on.tally.subsets * trees_a_subset
+    subsets = forest.subsets + (0 if screen is None else screen.finished)
+    trees_a_subset = config.trees * max(1, config.folds)
+    in_full = subsets * trees_a_subset
     return {
+        "subsets": subsets,
         "trees a subset": trees_a_subset,
         "trees in full": in_full,
-        "trees grown": on.tally.grown,
-        "trees remembered": on.tally.remembered,
-        "trees spared by racing": in_full - on.tally.grown - on.tally.remembered,
-        "subsets stopped by racing": on.tally.stopped,
+        "trees grown": forest.grown,
+        "trees remembered": forest.remembered,
+        "trees spared by racing": in_full - forest.grown - forest.remembered,
+        "subsets stopped by racing": forest.stopped,
     }
 
 
@@ -137,6 +198,40 @@ def _without_copies(on: Circumstances, trial: Trial) -> dict[str, Any] | None:
     return {name: card[name] for name in ("rows", "accuracy", "balanced accuracy", "macro F1")}
 
 
+def chosen_places(indices: IndexArray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return where the chosen features lie.
+
+    Parameters
+    ----------
+    indices : ndarray of int, shape (k,)
+        The chosen features.
+    names : sequence of str
+        The names of all features; see `acofer.features.layers.name_features`.
+
+    Returns
+    -------
+    list of dict
+        One a layer, in order: its name, how many features it has and how many of them are chosen, and ``places``, the
+        chosen ones of each place: rows of counts, from the top of the picture down.
+    """
+    picked = set(indices.tolist())
+    totals: Counter[str] = Counter()
+    counts: dict[str, Counter[tuple[int, int]]] = {}
+    for j, name in enumerate(names):
+        layer, row, column = place_of(name)
+        totals[layer] += 1
+        counts.setdefault(layer, Counter())[row, column] += j in picked
+    return [
+        {"layer": layer, "of": totals[layer], "chosen": places.total(), "places": _as_rows(places)}
+        for layer, places in counts.items()
+    ]
+
+
+def _as_rows(places: Counter[tuple[int, int]]) -> list[list[int]]:
+    rows, columns = (max(side) + 1 for side in zip(*places, strict=True))
+    return [[places[row, column] for column in range(columns)] for row in range(rows)]
+
+
 def trace_line(row: AntRow) -> dict[str, Any]:
     """Return one line of ``trace.jsonl``."""
     score = row.score
@@ -146,6 +241,7 @@ def trace_line(row: AntRow) -> dict[str, Any]:
         **score_numbers(score),
         "folds": [float(value) for value in score.fold_utilities],
         "repeat": row.is_repeat,
+        "exchanged": row.exchanged,
         "best utility": row.best_utility,
         "difference to best": row.difference,
         "standard error of difference": _finite(row.difference_error),

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.colony.colony import AntColony, ColonySettings
+from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
 from acofer.colony.construct import construct
+from acofer.colony.exchange import exchange
 from acofer.colony.heuristic import heuristic_information
-from acofer.colony.search import SearchTrace, search_subsets, settle
+from acofer.colony.search import SearchTrace, search_path, settle
 from acofer.colony.size import size_grid
 from acofer.config import SearchConfig
 from acofer.data.load import NAMED
@@ -29,19 +31,19 @@ from acofer.forest.forest import compile_kernels
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
 from acofer.runs.folder import RunFolder
-from acofer.runs.judge import judge_of
+from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of, whole_moments
 from acofer.runs.machine import Stopwatch
-from acofer.runs.material import Material, check_protocol, material_of
+from acofer.runs.material import Material, check_protocol, material_of, training_rows
 from acofer.runs.model import write_model
 from acofer.runs.pictures import configured_embeddings, configured_pictures
-from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, trace_line
-from acofer.runs.verdict import COLONY, Trial, null_subsets, run_trial
-from acofer.scoring.estimator import classifier_named
-from acofer.scoring.forest import ForestScorer
-from acofer.scoring.protocol import IndexArray, SubsetScorer
+from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
+from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial, top_by
+from acofer.scoring.moments import FoldMoments
+from acofer.scoring.protocol import IndexArray, stratified_folds
 
 _MEMO = "scores.sqlite"  # in the folder of cached embeddings
 Draw = Callable[[dict[str, Any], Path], None]
+Heuristic = NDArray[np.float64] | ConditionalHeuristic
 
 
 @dataclass(frozen=True)
@@ -86,36 +88,40 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None, draw: 
         For anything wrong with the options, the data, the weights or the folders; nothing is left behind.
     """
     check_protocol(config)  # what can be known before hours are spent is said before
-    estimator = classifier_named(config.scorer, trees=config.trees, seed=config.seed, params=config.scorer_params)
-    config = _placed(config)
+    config = _placed(config.settled())
+    check_classifiers(config)
     folder = RunFolder(config.out, config.name or _short_name(config.data))
     try:
-        return _run(config, estimator, folder, progress or _silence, draw)
+        return _run(config, folder, progress or _silence, draw)
     except BaseException:
         folder.discard()
         raise
 
 
-def _run(config: SearchConfig, estimator: Any, folder: RunFolder, progress: Progress, draw: Draw | None) -> RunResult:
+def _run(config: SearchConfig, folder: RunFolder, progress: Progress, draw: Draw | None) -> RunResult:
     watch = Stopwatch()
     images, split, embeddings = _pictures(config, watch, progress)
     _check_sizes(config, embeddings.values.shape[1])
     with _stage(watch, progress, "laying out"):
         material = material_of(config, embeddings.values, images.labels, split)
     with _stage(watch, progress, "compiling"):
-        construct(np.ones(2), 1, 0.5, np.zeros(1, np.uint64))
-        compile_kernels()
+        _compile(config)
     with _stage(watch, progress, "heuristic"):
-        X, y = material.X[: material.n_train], material.y[: material.n_train]
-        eta = heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
-    with _stage(watch, progress, "balancing"):
-        judge = judge_of(config, estimator, material, images.n_classes, _memo_path(config))
-    material = dataclasses.replace(material, X=material.X[:0].copy())  # the judge keeps what it needs of these rows
-    trace, chosen = _search(config, judge.scorer, eta, watch, progress)
+        fixed = _heuristic(config, material, images.n_classes)
+    # Moments tell themselves how far they are.
+    with watch.stage("moments") if config.scorer == "ridge" else _stage(watch, progress, "balancing"):
+        judge = judge_of(config, material, images.n_classes, _memo_path(config), progress)
+    heuristic = judge.heuristic if fixed is None else fixed
+    assert heuristic is not None  # noqa: S101 - for the type checker
+    # The judge keeps what it needs of these rows.
+    material = dataclasses.replace(material, X=np.empty((0, embeddings.values.shape[1]), np.float16))
+    trace, chosen = _search(config, judge, heuristic, watch, progress)
+    tallies = tallies_of(judge.scorer)
+    on = Circumstances(config, images, split, embeddings, material, judge.n_training_rows, tallies)
     with watch.stage("test"):
-        trial = _test(config, judge.fit, chosen, eta, material, images.n_classes, progress)
-    tally = judge.scorer.tally if isinstance(judge.scorer, ForestScorer) else None
-    on = Circumstances(config, images, split, embeddings, material, judge.n_training_rows, tally)
+        fit = judge.final({chosen.size, material.X.shape[1]})
+        del judge  # the folds' moments or bytes: all features at once need the room
+        trial = _test(config, fit, chosen, heuristic, material, images.n_classes, progress)
     numbers = run_numbers(on, trace, chosen, trial)
     with _stage(watch, progress, "writing"), folder.writing():
         _write(folder, config, embeddings, trace, chosen, trial.model)
@@ -161,29 +167,81 @@ def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tup
     return images, split, embeddings
 
 
+def _compile(config: SearchConfig) -> None:
+    """Compile what the search will run, so that no clock counts it later."""
+    construct(np.ones(2), 1, 0.5, np.zeros(1, np.uint64))
+    if config.scorer == "forest" or config.heuristic == "importance":
+        compile_kernels()
+    if config.heuristic == "conditional" or "ridge" in (config.scorer, config.screen):
+        rows, labels = np.eye(8)[:, :4], np.array([0, 0, 0, 0, 1, 1, 1, 1])
+        moments = FoldMoments.of(rows, labels, stratified_folds(labels, 2, 0), 2)
+        ConditionalHeuristic.of(moments, 1.0).construct(np.ones(4), 1.0, 0.5, 3, 4, np.zeros(1, np.uint64))
+        exchange(moments, np.arange(2, dtype=np.int32), 1.0)
+
+
+def _heuristic(config: SearchConfig, material: Material, n_classes: int) -> Heuristic | None:
+    """Return the heuristic information, or None where it comes with the judge's moments."""
+    X, y = training_rows(material)
+    if config.heuristic != "conditional":
+        return heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
+    if "ridge" in (config.scorer, config.screen):
+        return None
+    return ConditionalHeuristic.of(whole_moments(X, y, n_classes, config.seed), HEURISTIC_PENALTY)
+
+
 def _search(
-    config: SearchConfig, scorer: SubsetScorer, eta: NDArray[np.float64], watch: Stopwatch, progress: Progress
+    config: SearchConfig, judge: Judge, heuristic: Heuristic, watch: Stopwatch, progress: Progress
 ) -> tuple[SearchTrace, SubsetScore]:
+    settings = _settings(config)
+    sizes = size_grid(config.size, _n_features(heuristic), per_octave=1) if config.path == "on" else [config.size]
     with watch.stage("search"):
-        colony = AntColony(eta, _settings(config), config.seed)
-        trace = search_subsets(
-            colony, scorer, config.iterations, on_ant=lambda done, total, _: progress("search", done, total)
+        colonies = [
+            AntColony(heuristic, dataclasses.replace(settings, size=_as_size(size)), config.seed, config.n_jobs)
+            for size in sizes
+        ]
+        trace = search_path(
+            colonies,
+            judge.scorer,
+            config.iterations,
+            improve=judge.improve,
+            on_ant=lambda done, total, _: progress("search", done, total),
         )
-        return trace, settle(trace, scorer, config.pick)
+        return trace, settle(trace, judge.scorer, config.pick)
+
+
+def _as_size(size: Any) -> int | float | str:
+    return int(size) if isinstance(size, np.integer) else size
+
+
+def _n_features(heuristic: Heuristic) -> int:
+    return heuristic.n_features if isinstance(heuristic, ConditionalHeuristic) else len(heuristic)
+
+
+def _alone(heuristic: Heuristic, k: int) -> dict[str, IndexArray]:
+    """Return the `k` features that the heuristic takes by itself, without pheromone and without chance."""
+    if not isinstance(heuristic, ConditionalHeuristic):
+        return {TOP: top_by(heuristic, k)}
+    p, nothing = heuristic.n_features, np.zeros(1, np.uint64)
+    picks = heuristic.construct(np.ones(p), 1.0, 1.0, k, p, nothing)  # the list of candidates holds all
+    return {FORWARD: np.sort(picks).astype(np.int32)}
 
 
 def _test(
     config: SearchConfig,
-    fit: Callable[[IndexArray], Any],
+    fit: Fit,
     chosen: SubsetScore,
-    eta: NDArray[np.float64],
+    heuristic: Heuristic,
     material: Material,
     n_classes: int,
     progress: Progress,
 ) -> Trial:
+    alone = _alone(heuristic, chosen.size)
+    nulls = null_subsets(chosen.indices, alone, material.X_test.shape[1], config.null_draws, config.seed)
+    if config.all_features == "off":
+        del nulls[ALL]
     return run_trial(
         fit,
-        {COLONY: chosen.indices, **null_subsets(chosen.indices, eta, config.null_draws, config.seed)},
+        {COLONY: chosen.indices, **nulls},
         material.X_test,
         material.sealed,
         n_classes,
@@ -222,6 +280,8 @@ def _settings(config: SearchConfig) -> ColonySettings:
         q0=config.q0,
         variant=config.variant,  # type: ignore[arg-type]
         size=config.size,
+        n_candidates=config.candidates,
+        patience=config.patience,
     )
 
 

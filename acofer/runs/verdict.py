@@ -13,8 +13,8 @@ from acofer.scoring.estimator import class_probabilities
 from acofer.scoring.metrics import RATES, Metric, paired_difference, scorecard
 from acofer.scoring.protocol import IndexArray, SealedLabels, columns
 
-COLONY, ALL, TOP, RANDOM = "colony", "all features", "top by heuristic", "random"
-_COMPARISONS = 3
+COLONY, ALL, TOP, FORWARD, RANDOM = "colony", "all features", "top by heuristic", "greedy forward", "random"
+_ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,29 @@ class Trial:
     labels: NDArray[np.int64]
 
 
-def null_subsets(chosen: IndexArray, heuristic: NDArray[np.float64], draws: int, seed: int) -> dict[str, IndexArray]:
-    """Return what the chosen subset must beat: all features, the same number by heuristic alone, and at random."""
-    n, k = len(heuristic), len(chosen)
-    by_heuristic = np.argsort(-heuristic, kind="stable")[:k]
-    nulls = {ALL: np.arange(n, dtype=np.int32), TOP: np.sort(by_heuristic).astype(np.int32)}
+def null_subsets(
+    chosen: IndexArray, by_heuristic: dict[str, IndexArray], n_features: int, draws: int, seed: int
+) -> dict[str, IndexArray]:
+    """Return what the chosen subset must beat: all features, as many by the heuristic alone, and as many at random.
+
+    `by_heuristic` names those by the heuristic alone: ``TOP`` where it is fixed, ``FORWARD`` where it is conditional.
+    """
+    nulls = {ALL: np.arange(n_features, dtype=np.int32), **by_heuristic}
     for draw in range(draws):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, draw)))
-        nulls[f"{RANDOM} {draw + 1}"] = np.sort(rng.choice(n, k, replace=False)).astype(np.int32)
+        nulls[f"{RANDOM} {draw + 1}"] = np.sort(rng.choice(n_features, len(chosen), replace=False)).astype(np.int32)
     return nulls
+
+
+def top_by(heuristic: NDArray[np.float64], k: int) -> IndexArray:
+    """Return the `k` features of largest heuristic information, sorted."""
+    return np.sort(np.argsort(-heuristic, kind="stable")[:k]).astype(np.int32)
 
 
 def run_trial(
     fit: Callable[[IndexArray], Any],
     subsets: dict[str, IndexArray],
-    X_test: NDArray[np.float32],
+    X_test: Any,
     sealed: SealedLabels,
     n_classes: int,
     *,
@@ -65,11 +73,12 @@ def run_trial(
     `subsets` holds the chosen subset under ``COLONY`` and its nulls.
     """
     classes = np.arange(n_classes)
-    X_test = np.asfortranarray(X_test)
+    if isinstance(X_test, np.ndarray):
+        X_test = np.asfortranarray(X_test)
     models, proba = {}, {}
     for done, (name, indices) in enumerate(subsets.items(), start=1):
         models[name] = fit(indices)
-        proba[name] = class_probabilities(models[name], columns(X_test, indices), classes)
+        proba[name] = _predicted(models[name], X_test, indices, classes)
         if name != COLONY:
             del models[name]
         if on_fit is not None:
@@ -87,6 +96,14 @@ def run_trial(
     return Trial(models[COLONY], numbers, predicted, labels)
 
 
+def _predicted(model: Any, X: Any, indices: IndexArray, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return class probabilities; a bank's rows are read some at a time."""
+    if isinstance(X, np.ndarray):
+        return class_probabilities(model, columns(X, indices), classes)
+    stretches = (slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(X), _ROWS_AT_ONCE))
+    return np.concatenate([class_probabilities(model, columns(X.part(rows), indices), classes) for rows in stretches])
+
+
 def outcome(difference: dict[str, Any]) -> str:
     """Say what an interval of a difference means: "beats", "loses to" or "cannot be told from"."""
     low, high = difference["interval"]
@@ -95,13 +112,19 @@ def outcome(difference: dict[str, Any]) -> str:
     return "loses to" if high < 0 else "cannot be told from"
 
 
-def search_score_numbers(metric: Metric, search_value: float, test_value: float) -> dict[str, Any]:
-    """Return the search score beside the same metric on the test part, and the optimism of the first."""
+def search_score_numbers(
+    metric: Metric, search_value: float, test_value: float, *, is_same_classifier: bool = True
+) -> dict[str, Any]:
+    """Return the search score beside the same metric on the test part, and the optimism of the first.
+
+    Where another classifier was tested than had scored, there is none (None).
+    """
+    optimism = metric.utility(search_value) - metric.utility(test_value)
     return {
         "metric": metric.name,
         "search score": search_value,
         "same metric on the test part": test_value,
-        "optimism": metric.utility(search_value) - metric.utility(test_value),
+        "optimism": optimism if is_same_classifier else None,
     }
 
 
@@ -109,7 +132,13 @@ def verdict_sentence(numbers: dict[str, Any], n_features: int, protocol: str) ->
     """Say in one sentence whether the colony beat its nulls, and what it bought."""
     cards, differences = numbers["contenders"], numbers["accuracy differences"]
     k, rows = cards[COLONY]["features"], cards[COLONY]["rows"]
-    named = {ALL: f"all {n_features:,} features", RANDOM: f"random {k:,}", TOP: f"the top {k:,} by heuristic"}
+    named = {
+        ALL: f"all {n_features:,} features",
+        RANDOM: f"random {k:,}",
+        TOP: f"the top {k:,} by heuristic",
+        FORWARD: f"the {k:,} of greedy forward selection",
+    }
+    named = {name: words for name, words in named.items() if name in differences}
     clauses = []
     for said in ("beats", "cannot be told from", "loses to"):
         rivals = [f"{named[n]} ({_points(differences[n])})" for n in named if numbers["outcome"][n] == said]
@@ -130,9 +159,9 @@ def _differences(
     labels: NDArray[np.int64], predicted: dict[str, NDArray[np.int64]], seed: int
 ) -> dict[str, dict[str, Any]]:
     random = [p for name, p in predicted.items() if name.startswith(RANDOM)]
-    rivals = {ALL: [predicted[ALL]], RANDOM: random, TOP: [predicted[TOP]]}
+    rivals = {name: [predicted[name]] for name in (ALL, TOP, FORWARD) if name in predicted} | {RANDOM: random}
     return {
-        name: paired_difference(labels, predicted[COLONY], others, comparisons=_COMPARISONS, seed=seed)
+        name: paired_difference(labels, predicted[COLONY], others, comparisons=len(rivals), seed=seed)
         for name, others in rivals.items()
     }
 
@@ -155,11 +184,17 @@ def _bought(numbers: dict[str, Any], k: int, n_features: int) -> str:
     if k == n_features:
         return "it kept every feature, so nothing was selected"
     fewer = f"{n_features / k:.1f} times fewer features"
-    if outcomes[ALL] == "loses to":
+    against_all = outcomes.get(ALL)
+    if against_all == "loses to":
         return f"selection cost accuracy for {fewer}"
-    smaller = f"more accuracy from {fewer}" if outcomes[ALL] == "beats" else f"{fewer} at no measurable loss"
-    if outcomes[RANDOM] == outcomes[TOP] == "beats":
+    smaller = {
+        "beats": f"more accuracy from {fewer}",
+        "cannot be told from": f"{fewer} at no measurable loss",
+        None: f"{fewer} at a cost that was not measured",
+    }[against_all]
+    simpler = [outcome for name, outcome in outcomes.items() if name != ALL]
+    if set(simpler) == {"beats"}:
         return f"selection bought {smaller}, and no simpler choice of as many does as well"
-    if "loses to" in (outcomes[RANDOM], outcomes[TOP]):
+    if "loses to" in simpler:
         return f"selection bought {smaller}, but a simpler choice of as many does better"
     return f"selection bought {smaller}, but a simpler choice of as many does about as well"

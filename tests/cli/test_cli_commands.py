@@ -125,6 +125,55 @@ def test_a_search_prints_its_table_and_its_verdict(kept_run):
     assert "leaky" not in out
 
 
+RIDGE = (
+    "search", "--scorer", "ridge", "--penalty", "0.01", "--ants", "2", "--iters", "1", "--size", "8:16",
+    "--null-draws", "1", "--workers", "1", "--quiet", "--out", "run",
+)  # fmt: skip
+
+
+@pytest.fixture
+def few_features(monkeypatch):
+    """The embedded faces with the first 200 of their features."""
+    from acofer.runs import search
+
+    whole = search.configured_embeddings
+
+    def some(*arguments):
+        found = whole(*arguments)
+        return dataclasses.replace(found, values=found.values[:, :200], feature_names=found.feature_names[:200])
+
+    monkeypatch.setattr(search, "configured_embeddings", some)
+
+
+def test_a_ridge_search_prints_what_its_ants_would_have_taken_alone(acofer, workplace, few_features):
+    outcome = acofer(*RIDGE)
+    assert outcome.code == 0, outcome.err
+    flat = " ".join(outcome.out.split())
+    assert "greedy forward" in flat
+    assert "top by heuristic" not in flat
+    assert "search score (brier on 5 folds of the training part" in flat
+    assert "trees:" not in flat
+    assert "screening:" not in flat
+
+
+def test_another_final_classifier_and_a_screen_are_told(acofer, workplace, few_features):
+    outcome = acofer(*RIDGE, "--classifier", "GaussianNB")
+    assert outcome.code == 0, outcome.err
+    flat = " ".join(outcome.out.split())
+    assert "; tested by another classifier seconds:" in flat
+    assert "optimism" not in flat
+
+    screened = ("--ants", "6", "--heuristic", "auto", "--screen", "ridge", "--out", "screened", "--quiet")
+    outcome = acofer("search", *SMALL, *screened)
+    assert outcome.code == 0, outcome.err
+    numbers = json.loads((workplace / "screened" / "result.json").read_text())["search"]["screen"]
+    flat = " ".join(outcome.out.split())
+    assert (
+        f"screening: ridge looked at {numbers['subsets']} subsets and spared the scorer {numbers['spared']}; "
+        f"{numbers['finished']} more were scored on demand" in flat
+    )
+
+
 def test_progress_goes_to_stderr_only(kept_run):
     _, out, err = kept_run
     for stage in ("loading", "reading", "heuristic", "search", "test", "writing"):
@@ -170,13 +219,28 @@ def test_embed_takes_the_shipped_embeddings_offline(acofer, workplace):
     outcome = acofer("embed", "demo", "--quiet")
     assert outcome.code == 0
     assert "3,500 pictures x 5,120 features, 36 MB" in outcome.out
+    assert "\nout_relu: 2 x 2 x 1280 = 5,120 features, of 2 x 2 places\n" in outcome.out
     assert "sha256" in outcome.out
     assert outcome.err == ""
 
 
+def test_embed_prints_and_keeps_each_layer(acofer, folder_of, workplace):
+    pytest.importorskip("keras")
+    arguments = ("embed", folder_of(a=2, b=2), "--weights", "random", "--image-size", "32", "--quiet")
+    outcome = acofer(*arguments, "--layers", "Conv1_relu,block_6_expand_relu", "--mirror", "average")
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("4 pictures x 2,016 features")
+    assert lines[1] == "Conv1_relu: 3 x 3 x 32 = 288 features, of 16 x 16 places"
+    assert lines[2] == "block_6_expand_relu: 3 x 3 x 192 = 1,728 features, of 4 x 4 places"
+    listed = acofer("cache", "list").out
+    for described in ("Conv1_relu 32 grid:3 mirrored, 4 x 288", "block_6_expand_relu 32 grid:3 mirrored, 4 x 1,728"):
+        assert f"faces, mobilenetv2 {described}, 0 MB, last used 20" in listed
+
+
 def test_the_cache_lists_what_came_with_the_package_and_keeps_it(acofer, tmp_path):
     listed = acofer("cache", "list", "--cache-dir", tmp_path / "cache").out.splitlines()
-    assert "demo, mobilenetv2 48 flatten, 3,500 x 5,120" in listed[0]
+    assert "demo, mobilenetv2 out_relu 48 flatten, 3,500 x 5,120" in listed[0]
     assert listed[0].endswith("came with acofer")
     assert listed[-1] == f"in {tmp_path / 'cache'}"
     assert acofer("cache", "prune", "--all", "--cache-dir", tmp_path / "cache").out == "removed 0 entries, 0 MB\n"
@@ -202,7 +266,7 @@ def test_an_entry_is_listed_and_pruned_by_its_key(acofer, folder_of, tmp_path, w
         writer.append(np.zeros((4, 6), np.float16))
         writer.commit(about)
     listed = acofer("cache", "list").out.splitlines()
-    assert listed[0].startswith(f"{key}  faces, mobilenetv2 32 avg, 4 x 6, 0 MB, last used 20")
+    assert listed[0].startswith(f"{key}  faces, mobilenetv2 out_relu 32 avg, 4 x 6, 0 MB, last used 20")
     assert acofer("cache", "prune", "--older-than", "1").out.startswith("removed 0 entries")
     assert acofer("cache", "prune", key).out.startswith("removed 1 entries")
     assert key not in acofer("cache", "list").out
@@ -251,6 +315,9 @@ def test_a_terminal_sees_bars(capsys, monkeypatch):
 
 def test_the_options_of_a_kept_run_are_those_that_were_given(kept_run):
     kept = SearchConfig(**read_toml(kept_run[0] / "config.toml"))
-    assert dataclasses.replace(kept) == SearchConfig(
-        ants=2, iterations=1, trees=2, size="8:16", null_draws=1, heuristic="uniform", balance="none", workers=1
+    assert (
+        dataclasses.replace(kept)
+        == SearchConfig(
+            ants=2, iterations=1, trees=2, size="8:16", null_draws=1, heuristic="uniform", balance="none", workers=1
+        ).settled()
     )

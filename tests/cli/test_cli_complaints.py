@@ -41,6 +41,13 @@ def program(*arguments, cwd):
         (["--ferplus", "votes.csv"], "FER+ votes label FER2013 only"),
         (["--config", "absent.toml"], "expected a TOML file at absent.toml"),
         (["--weights", "absent.h5"], "there is no such file"),
+        (["--penalty", "much"], "penalty: expected auto, or a number of at least 0; got 'much'"),
+        (["--penalty", "-1"], "penalty: expected auto, or a number of at least 0; got '-1'"),
+        (["--screen", "rigde"], "did you mean 'ridge'?"),
+        (["--scorer", "ridge", "--screen", "ridge"], "screen: expected off where subsets are scored by ridge anyway"),
+        (["--scorer", "ridge", "--balance", "nearmiss"], "balance: expected none, smote or weights where subsets are"),
+        (["--scorer", "ridge", "--classifier", "SCV"], "classifier: expected 'forest', 'sklearn' or a scikit-learn"),
+        (["--classifier", "ridge"], "set --scorer ridge as well"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_one_line(complains, arguments, words):
@@ -56,6 +63,11 @@ def test_a_wrong_option_is_one_line(complains, arguments, words):
         (["search", "--ants"], "argument --ants: expected one argument; see acofer search --help"),
         (["search", "extra"], "unknown argument extra"),
         (["embed", "demo", "--pool", "avg"], "did you mean '--pooling'?"),
+        (["embed", "demo", "--layers", "block_6"], "unknown in mobilenetv2; did you mean one of block_6_expand, "),
+        (["embed", "demo", "--layers", "??"], "known: last, bank, all, block_1_expand_relu"),
+        (["embed", "demo", "--pooling", "grid"], "pooling: expected auto, flatten, avg, max, grid:N or maxgrid:N; got"),
+        (["embed", "demo", "--pooling", "grid:0"], "got 'grid:0'"),
+        (["embed", "demo", "--mirror", "on"], "mirror: expected one of off, average; got 'on'"),
         (["data", "info", "demo", "--sheets"], "did you mean '--sheet'?"),
         (["serch"], "unknown command 'serch'; did you mean 'search'?; see acofer --help"),
         (["data", "inf"], "unknown action 'inf'; did you mean 'info'?"),
@@ -175,7 +187,7 @@ def test_ctrl_c_is_said_with_code_130_and_leaves_nothing(acofer, workplace, monk
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "search_subsets", interrupt)
+    monkeypatch.setattr(search, "search_path", interrupt)
     outcome = acofer("search", "--heuristic", "uniform", "--balance", "none", "--quiet")
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "acofer: interrupted; nothing was written\n"

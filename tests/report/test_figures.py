@@ -1,5 +1,5 @@
 import copy
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -44,7 +44,14 @@ def numbers_of(names=("calm", "cross", "glad"), protocol="clean", metric="log-lo
             "best": scored[-1],
             "chosen": {**scored[2], "standard error": None},
         },
+        "features": [places_of("out_relu", 1280, [[5, 7], [0, 12]])],
     }
+
+
+def places_of(layer, channels, places):
+    """Return what is recorded of the chosen features of one layer."""
+    n_places, chosen = sum(map(len, places)), sum(map(sum, places))
+    return {"layer": layer, "of": n_places * channels, "chosen": chosen, "places": places}
 
 
 def texts_of(folder):
@@ -72,6 +79,8 @@ def test_text_stays_text(tmp_path):
     assert "colony (24)" in texts["contenders"]
     assert "all features (1,280)" in texts["contenders"]
     assert "chosen (1se)" in texts["size"]
+    for words in (">out_relu<", ">24 of 5,120<", ">12<", "(darkest: 12)"):
+        assert words in texts["features"]
 
 
 def test_the_direction_of_the_metric_is_told(tmp_path):
@@ -157,23 +166,220 @@ def test_the_legend_lies_outside_of_the_data(tmp_path, monkeypatch):
     drawn = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k))
-    write_figures(numbers_of(), tmp_path)
+    numbers = long_run([16, 33], 2, restarts=(0,))
+    for number, row in enumerate(numbers["search"]["scored"]):
+        row["estimate"] = number % 4 == 2  # as many kinds of marks as there can be
+    write_figures(numbers, tmp_path)
     legends = 0
     for figure in drawn:
         figure.draw_without_rendering()
-        inside = figure.axes[0].get_window_extent()
+        panels = [axes.get_window_extent() for axes in figure.axes]
         for legend in figure.legends:
             legends += 1
             box = legend.get_window_extent()
-            assert not box.overlaps(inside)
+            assert not any(box.overlaps(inside) for inside in panels)
             assert box.x0 >= 0
             assert box.x1 <= figure.bbox.width
     assert legends == 6  # convergence, size and per class, each saved twice
 
 
-def test_one_iteration_draws_no_line_between_iterations(tmp_path):
+def long_run(sizes, iterations, restarts=(), ants=4, metric="brier"):
+    """Return the made-up numbers of a path of colonies; every iteration's first ant is improved, and its best."""
+    scored, colony = [], []
+    for size in sizes:
+        for i in range(iterations):
+            number = len(colony)
+            values = 0.9 - 0.05 * sizes.index(size) - 0.1 / (iterations - i) + 0.01 * np.arange(ants)
+            scored += [
+                {"features": size, "value": float(value), "standard error": 0.02, "estimate": False,
+                 "iteration": number, "exchanged": 3 if ant == 0 else 0}
+                for ant, value in enumerate(values)
+            ]  # fmt: skip
+            colony.append({"iteration": number, "best_utility": float(-values[0]), "entropy": 1 - 0.5 * i / iterations,
+                           "branching": 50.0 / (i + 1), "is_restart": number in restarts})  # fmt: skip
+    best = [min((r for r in scored if r["features"] == size), key=lambda r: r["value"]) for size in sizes]
+    numbers = numbers_of(metric=metric)
+    numbers["configuration"] = {"path": "on"}
+    numbers["search"] |= {"scored": scored, "colony": colony, "front": best, "best": best[-1], "chosen": best[-1]}
+    return numbers
+
+
+def panels_of(name, numbers):
+    """Draw one figure; return it and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 6.2), layout="constrained")
+    FIGURES[name](figure.add_subplot(), numbers)
+    figure.draw_without_rendering()
+    return figure, figure.axes
+
+
+def lines_of(axes, colour):
+    return [line for line in axes.lines if line.get_color() == colour]
+
+
+def test_ants_stand_in_order_within_their_iteration():
+    _, (upper, *_) = panels_of("convergence", long_run([8], 3))
+    dots = upper.lines[0]
+    np.testing.assert_allclose(dots.get_xdata(), (np.arange(12) + 0.5) / 4)
+    (improved,) = lines_of(upper, "#009E73")
+    np.testing.assert_allclose(improved.get_xdata(), [0.125, 1.125, 2.125])
+    (best,) = lines_of(upper, "#0072B2")
+    assert best.get_xdata()[-1] == 3
+    assert best.get_ydata()[-1] == pytest.approx(0.8)
+
+
+def test_below_stand_branching_factor_and_entropy_after_each_iteration():
+    _, (upper, lower, right) = panels_of("convergence", long_run([8], 3))
+    assert lower.get_yscale() == "log"
+    branching, converged = lines_of(lower, "#0072B2")
+    np.testing.assert_allclose(branching.get_xydata(), [(1, 50), (2, 25), (3, 50 / 3)])
+    assert set(converged.get_ydata()) == {1.2}
+    np.testing.assert_allclose(right.lines[0].get_xydata(), [(1, 1), (2, 5 / 6), (3, 2 / 3)])
+    assert upper.get_xlim() == lower.get_xlim()
+
+
+def test_restarts_are_named_lines_through_both_panels_and_break_the_curves():
+    _, (upper, lower, right) = panels_of("convergence", long_run([8], 9, restarts=(2, 5)))
+    for axes in (upper, lower):
+        assert [set(line.get_xdata()) for line in lines_of(axes, "#D55E00")] == [{3}, {6}]
+    assert sum("restart" in label for label in upper.get_legend_handles_labels()[1]) == 1
+    assert [len(line.get_xdata()) for line in right.lines] == [3, 3, 3]
+    _, (upper, *_) = panels_of("convergence", long_run([8], 9))
+    assert not lines_of(upper, "#D55E00")
+
+
+def test_a_path_names_its_sizes_and_parts_them():
+    figure, (upper, lower, right) = panels_of("convergence", long_run([16, 64, 1024], 4))
+    above = [text for text in upper.texts if text.get_text() != "features: "]
+    assert [(text.get_text(), text.get_position()[0]) for text in above] == [("16", 2), ("64", 6), ("1,024", 10)]
+    for axes in (upper, lower):
+        assert [set(line.get_xdata()) for line in lines_of(axes, "#000000")] == [{4}, {8}]
+    best = lines_of(upper, "#0072B2")
+    assert [line.get_ydata()[-1] for line in best] == pytest.approx([0.8, 0.75, 0.7]), "each size has its own best"
+    assert [len(line.get_xdata()) for line in right.lines] == [4, 4, 4]
+    title = upper.title.get_window_extent()
+    assert not any(text.get_window_extent().overlaps(title) for text in upper.texts)
+    assert figure.bbox.x0 <= min(text.get_window_extent().x0 for text in upper.texts)
+
+
+def test_the_sizes_of_a_long_path_do_not_run_into_each_other():
+    _, (upper, *_) = panels_of("convergence", long_run([4**i for i in range(8)] + [20_000 + i for i in range(5)], 2))
+    boxes = [text.get_window_extent() for text in upper.texts]
+    assert len(boxes) == 14
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_a_colony_that_learns_its_size_is_no_path():
+    numbers = long_run([16, 64], 2)
+    numbers["configuration"]["path"] = "off"
+    _, (upper, *_) = panels_of("convergence", numbers)
+    assert not upper.texts
+    assert len(lines_of(upper, "#0072B2")) == 1
+
+
+def test_one_iteration_draws():
+    _, (upper, lower, right) = panels_of("convergence", long_run([8], 1))
+    assert upper.get_xlim()[0] == 0
+    assert 1 < upper.get_xlim()[1] < 1.1
+    assert lower.lines[0].get_marker() == "."  # a line of one point shows nothing
+    assert right.get_ylim()[1] - right.get_ylim()[0] >= 0.01
+
+
+def test_a_run_of_before_draws_without_what_it_did_not_record(tmp_path):
     numbers = numbers_of()
-    for row in numbers["search"]["scored"]:
-        row["iteration"] = 0
+    del numbers["features"]
     write_figures(numbers, tmp_path)
-    assert "dotted" not in texts_of(tmp_path)["convergence"]
+    assert {path.stem for path in tmp_path.iterdir()} == set(FIGURES) - {"features"}
+    _, axes = panels_of("convergence", numbers)
+    assert len(axes) == 1
+
+
+def test_a_long_search_stays_a_small_file(tmp_path):
+    numbers = long_run([16, 33, 70, 147, 307, 640], 150, restarts=(60, 250), ants=20)
+    write_figures(numbers, tmp_path)
+    for name in ("convergence", "size"):
+        assert (tmp_path / f"{name}.svg").stat().st_size < 600_000
+        assert "<image" in (tmp_path / f"{name}.svg").read_text()
+
+
+@pytest.mark.parametrize("metric", ["brier", "accuracy"])
+def test_the_best_of_each_size_of_a_path_is_drawn_and_told(metric):
+    numbers = long_run([16, 33, 70], 3, metric=metric)
+    numbers["search"]["front"] = numbers["search"]["front"][:1]
+    _, (axes,) = panels_of("size", numbers)
+    by_size = {16: (0.8, 0.93 - 0.1 / 3), 33: (0.75, 0.88 - 0.1 / 3), 70: (0.7, 0.83 - 0.1 / 3)}
+    best = [by_size[size][metric == "accuracy"] for size in by_size]
+    curve = next(line for line in axes.lines if line.get_label() == "best of each size")
+    np.testing.assert_allclose(curve.get_ydata(), best)
+    assert [text.get_text() for text in axes.texts] == [f"{value:.3f}" for value in best]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["16", "33", "70"]
+
+
+def test_an_estimate_is_not_the_best_of_its_size():
+    numbers = long_run([16, 33], 3)
+    for row in numbers["search"]["scored"]:
+        row["estimate"] = row["value"] < 0.78
+    numbers["search"]["front"] = []
+    _, (axes,) = panels_of("size", numbers)
+    curve = next(line for line in axes.lines if line.get_label() == "best of each size")
+    assert min(curve.get_ydata()) >= 0.78
+
+
+def test_one_mark_where_the_best_is_chosen():
+    numbers = numbers_of()
+    _, (axes,) = panels_of("size", numbers)
+    assert "best" in axes.get_legend_handles_labels()[1]
+    numbers["search"]["chosen"] = numbers["search"]["best"]
+    _, (axes,) = panels_of("size", numbers)
+    labels = axes.get_legend_handles_labels()[1]
+    assert "best" not in labels
+    assert any(label.startswith("best, and chosen (1se)") for label in labels)
+
+
+def maps_of(layers, monkeypatch, folder):
+    """Draw the figure of features; return its maps."""
+    from matplotlib.figure import Figure
+
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k))
+    monkeypatch.setattr("acofer.report.figures.FIGURES", {"features": FIGURES["features"]})
+    write_figures({**numbers_of(), "features": layers}, folder)
+    drawn[-1].draw_without_rendering()
+    return [axes for axes in drawn[-1].axes if axes.images]
+
+
+def test_each_layer_has_a_map_of_its_places(tmp_path, monkeypatch):
+    layers = [
+        places_of("block_6_expand_relu", 192, [[1, 2, 3], [4, 5, 6], [7, 8, 90]]),
+        places_of("block_13_expand_relu", 576, [[10, 0], [0, 40]]),
+        places_of("out_relu", 1280, [[17]]),
+    ]
+    maps = maps_of(layers, monkeypatch, tmp_path)
+    assert len(maps) == 3
+    for axes, layer in zip(maps, layers, strict=True):
+        assert axes.get_title() == f"{layer['layer']}\n{layer['chosen']} of {layer['of']:,}"
+        assert axes.images[0].get_array().tolist() == layer["places"]
+        assert axes.images[0].get_clim() == (0, 90), "one scale for all layers"
+        cells = {tuple(text.get_position()): text.get_text() for text in axes.texts}
+        assert cells == {(j, i): str(n) for i, row in enumerate(layer["places"]) for j, n in enumerate(row)}
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 17])
+def test_maps_and_their_titles_do_not_run_into_each_other(count, tmp_path, monkeypatch):
+    layers = [places_of(f"block{i}a_expand_activation", 192, [[i] * 12] * 12) for i in range(count)]
+    maps = maps_of(layers, monkeypatch, tmp_path)
+    boxes = [box for axes in maps for box in (axes.get_window_extent(), axes.title.get_window_extent())]
+    assert len(boxes) == 2 * count
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    figure = maps[0].figure
+    heading = figure._suptitle.get_window_extent()
+    assert not any(box.overlaps(heading) for box in boxes)
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0 for box in boxes)
+    assert not any(axes.texts for axes in maps), "no room for 144 counts"
+
+
+def test_features_of_which_none_is_chosen_draw(tmp_path, monkeypatch):
+    (axes,) = maps_of([places_of("out_relu", 2, [[0, 0]])], monkeypatch, tmp_path)
+    assert axes.images[0].get_clim() == (0, 1)

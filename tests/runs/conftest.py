@@ -7,6 +7,7 @@ import pytest
 
 from acofer.config import SearchConfig
 from acofer.data.pictures import ArrayPictures
+from acofer.features.bank import Bank
 from acofer.records import Embeddings, ImageSet
 from acofer.runs import search
 
@@ -34,7 +35,8 @@ def embeddings_of(values):
         "seconds": 1.0,
     }
     names = tuple(f"made/c{j:04d}" for j in range(values.shape[1]))
-    return Embeddings(values.astype(np.float16), names, "k" * 32, about)
+    kept = values if isinstance(values, Bank) else values.astype(np.float16)
+    return Embeddings(kept, names, "k" * 32, about)
 
 
 @pytest.fixture
@@ -67,6 +69,36 @@ def noise(serve):
     shares = np.array(FER2013_COUNTS) / sum(FER2013_COUNTS)
     labels = np.repeat(range(7), np.round(4000 * shares).astype(int))
     serve(images_of(labels), np.random.default_rng(7).normal(size=(len(labels), 40)))
+
+
+class WatchedBank(Bank):
+    """A bank that remembers how much was read at once."""
+
+    def __init__(self, parts):
+        super().__init__(parts)
+        self.read = []
+
+    def rows(self, rows):
+        found = super().rows(rows)
+        self.read.append(found.shape)
+        return found
+
+    def take(self, rows, columns):
+        found = super().take(rows, columns)
+        self.read.append(found.shape)
+        return found
+
+
+@pytest.fixture
+def bank(serve):
+    """A bank of three layers, 600 features and 3,600 rows, of which 2,400 train; four features say everything."""
+    rng = np.random.default_rng(0)
+    labels = np.tile([0, 1, 2], 1200)
+    values = rng.normal(size=(3600, 600)).astype(np.float16)
+    values[:, :N_PLANTED] += (1.5 * np.eye(3)[labels] @ rng.normal(size=(3, N_PLANTED))).astype(np.float16)
+    bank = WatchedBank([values[:, :200], values[:, 200:500], values[:, 500:]])
+    serve(images_of(labels, parts=np.resize([0, 0, 0, 0, 0, 0, 1, 2, 2], 3600).astype(np.uint8)), bank)
+    return bank
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def labelled(X, y):
 
 
 def laid_out(values, labels, split, **options):
-    config = SearchConfig(**options)
+    config = SearchConfig(**options).settled()
     material = material_of(config, values, labels, split)
     training = training_matrix(material, config.seed)
     return material, training, list(search_folds(config, material, training))
@@ -86,7 +86,7 @@ def test_synthetic_rows_of_a_fold_lie_between_rows_of_that_fold_only(labels, spl
 def test_parts_that_share_rows_trip_the_alarm(values, labels, split):
     crossed = Split("crossed", split.train, split.validation, np.append(split.test, split.train[7]), "f" * 16)
     with pytest.raises(LeakageError, match="train and test share 1 rows"):
-        material_of(SearchConfig(), values, labels, crossed)
+        material_of(SearchConfig().settled(), values, labels, crossed)
 
 
 def test_smote_first_puts_synthetic_rows_on_both_sides(values, labels, split):
@@ -133,4 +133,4 @@ def test_the_clean_protocol_takes_every_balance():
 def test_too_few_rows_to_cut_are_said_in_one_line(values, split):
     labels = np.r_[np.zeros(10, np.int16), np.int16(1)]
     with pytest.raises(DataError, match=r"to cut 20 % from 11; .*bring more pictures"):
-        material_of(SearchConfig(protocol="leaky-smote-test"), values[:11], labels, split)
+        material_of(SearchConfig(protocol="leaky-smote-test").settled(), values[:11], labels, split)

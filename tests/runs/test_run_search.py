@@ -49,7 +49,7 @@ def demo_run(tmp_path_factory):
 
 def test_the_run_folder_of_the_embedded_faces_is_whole(demo_run):
     assert {path.name for path in demo_run.folder.iterdir()} == WHOLE
-    assert len(list((demo_run.folder / files.FIGURES).iterdir())) == 10
+    assert len(list((demo_run.folder / files.FIGURES).iterdir())) == 12
     assert list(demo_run.folder.parent.iterdir()) == [demo_run.folder]
     numbers = json.loads((demo_run.folder / files.RESULT).read_text())
     assert numbers == demo_run.numbers
@@ -113,7 +113,7 @@ def test_another_seed_gives_another_trace(planted, config):
     assert subsets[0] != subsets[1]
 
 
-@pytest.mark.parametrize("stage", ["heuristic_information", "search_subsets", "run_trial", "write_model"])
+@pytest.mark.parametrize("stage", ["heuristic_information", "search_path", "run_trial", "write_model"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_what_ends_a_run_early_leaves_nothing_behind(planted, config, tmp_path, monkeypatch, stage, error):
     def fail(*_, **__):

@@ -6,12 +6,14 @@ from acofer.errors import LeakageError
 from acofer.runs.verdict import (
     ALL,
     COLONY,
+    FORWARD,
     RANDOM,
     TOP,
     null_subsets,
     outcome,
     run_trial,
     search_score_numbers,
+    top_by,
     verdict_sentence,
 )
 from acofer.scoring.metrics import METRICS
@@ -22,7 +24,7 @@ ETA = np.linspace(0.05, 1, 20)
 
 
 def test_nulls_are_as_large_as_the_chosen_subset_and_the_top_is_the_top():
-    nulls = null_subsets(CHOSEN, ETA, 4, seed=0)
+    nulls = null_subsets(CHOSEN, {TOP: top_by(ETA, 3)}, 20, 4, seed=0)
     assert list(nulls) == [ALL, TOP, "random 1", "random 2", "random 3", "random 4"]
     assert nulls[ALL].tolist() == list(range(20))
     assert nulls[TOP].tolist() == [17, 18, 19]
@@ -35,14 +37,17 @@ def test_nulls_are_as_large_as_the_chosen_subset_and_the_top_is_the_top():
 
 
 def test_a_random_null_depends_on_seed_and_draw_alone():
-    few, many = null_subsets(CHOSEN, ETA, 2, seed=0), null_subsets(CHOSEN[::-1] + 3, ETA[::-1], 5, seed=0)
+    few, many = (
+        null_subsets(CHOSEN, {}, 20, 2, seed=0),
+        null_subsets(CHOSEN[::-1] + 3, {FORWARD: CHOSEN}, 20, 5, seed=0),
+    )
     for name in ("random 1", "random 2"):
         np.testing.assert_array_equal(few[name], many[name])
-    assert few["random 1"].tolist() != null_subsets(CHOSEN, ETA, 1, seed=1)["random 1"].tolist()
+    assert few["random 1"].tolist() != null_subsets(CHOSEN, {}, 20, 1, seed=1)["random 1"].tolist()
 
 
 def test_random_nulls_take_every_feature_equally_often():
-    nulls = null_subsets(CHOSEN, ETA, 2000, seed=0)
+    nulls = null_subsets(CHOSEN, {}, 20, 2000, seed=0)
     counts = np.bincount(np.concatenate([s for name, s in nulls.items() if name.startswith(RANDOM)]), minlength=20)
     assert np.abs(counts - 300).max() < 5 * np.sqrt(300 * 0.85)  # 2,000 draws of 3 in 20; five standard deviations
 
@@ -56,10 +61,11 @@ def test_an_interval_that_holds_zero_decides_nothing(interval, word):
     assert outcome({"difference": 0.0, "interval": interval}) == word
 
 
-def numbers_of(k=50, **outcomes):
+def numbers_of(k=50, alone=TOP, **outcomes):
     cards = {COLONY: {"features": k, "rows": 700, "accuracy": {"value": 0.5}}}
     bounds = {"beats": [0.01, 0.05], "loses to": [-0.05, -0.01], "cannot be told from": [-0.02, 0.02]}
-    named = {ALL: outcomes["all"], RANDOM: outcomes["random"], TOP: outcomes["top"]}
+    named = {ALL: outcomes.get("all"), RANDOM: outcomes["random"], alone: outcomes["top"]}
+    named = {name: outcome for name, outcome in named.items() if outcome}
     differences = {name: {"difference": sum(bounds[o]) / 2, "interval": bounds[o]} for name, o in named.items()}
     return {"contenders": cards, "accuracy differences": differences, "outcome": named}
 
@@ -75,6 +81,13 @@ def test_the_sentence_of_a_colony_that_beats_all():
         "(by +3.0 points, +1.0 to +5.0); selection bought more accuracy from 10.0 times fewer features, "
         "and no simpler choice of as many does as well."
     )
+
+
+def test_the_sentence_without_all_features_does_not_speak_of_their_cost():
+    said = verdict_sentence(numbers_of(random="beats", top="beats"), 500, "clean")
+    assert "all 500 features" not in said
+    assert said.endswith("10.0 times fewer features at a cost that was not measured, "
+                         "and no simpler choice of as many does as well.")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -93,6 +106,13 @@ def test_the_sentence_says_what_selection_bought(outcomes, words):
     assert "more accuracy" not in said
     for rival, word in zip(("all 500 features", "random 50", "the top 50"), outcomes.values(), strict=True):
         assert said.index(word) < said.index(rival)
+
+
+def test_where_the_heuristic_is_conditional_the_rival_is_greedy_forward_selection():
+    said = verdict_sentence(numbers_of(alone=FORWARD, all=EVEN, random="beats", top=EVEN), 500, "clean")
+    assert "and the 50 of greedy forward selection (by +0.0 points, -2.0 to +2.0); selection" in said
+    assert "by heuristic" not in said
+    assert said.endswith("a simpler choice of as many does about as well.")
 
 
 def test_a_colony_that_kept_everything_selected_nothing():
@@ -116,7 +136,7 @@ def rows():
 
 def trial(rows, sealed, subsets=None):
     X, y = rows
-    subsets = subsets or {COLONY: CHOSEN, **null_subsets(CHOSEN, ETA, 3, seed=5)}
+    subsets = subsets or {COLONY: CHOSEN, **null_subsets(CHOSEN, {TOP: top_by(ETA, 3)}, 20, 3, seed=5)}
 
     def fit(indices):
         return GaussianNB().fit(X[::2, indices], y[::2])
@@ -161,3 +181,8 @@ def test_labels_are_opened_after_the_last_prediction(rows, monkeypatch):
 def test_optimism_has_one_sign_for_every_metric():
     assert search_score_numbers(METRICS["accuracy"], 0.6, 0.5)["optimism"] == pytest.approx(0.1)
     assert search_score_numbers(METRICS["log-loss"], 1.2, 1.5)["optimism"] == pytest.approx(0.3)
+
+
+def test_another_classifiers_score_is_no_optimism():
+    numbers = search_score_numbers(METRICS["brier"], 0.5, 0.6, is_same_classifier=False)
+    assert (numbers["same metric on the test part"], numbers["optimism"]) == (0.6, None)
