@@ -162,20 +162,8 @@ def _cheapest(prices: FloatArray, batch: int, error: float) -> NDArray[np.int64]
 
 def _candidates(moments: FoldMoments, subset: NDArray[np.int64], penalty: float, n: int) -> NDArray[np.int64]:
     """Return the features that would lower the error on all rows most if they joined the subset, ascending."""
-    weight, every = moments.training_weight(None), np.arange(moments.n_features)
-    means = moments.training_means(None, every)[0].astype(np.float32)
-    rows = moments.total.gram[subset] / np.float32(weight) - np.outer(means[subset], means)
-    cross = (moments.training_cross(None, every) / weight).astype(np.float32)
-    inner = rows[:, subset].astype(np.float64)
-    inner[np.diag_indices(len(subset))] += penalty
-    whitened = np.linalg.inv(np.linalg.cholesky(inner)).astype(np.float32)
-    factor = whitened @ rows
-    left = np.einsum("jj->j", moments.total.gram) / weight - means**2 + penalty - np.einsum("ij,ij->j", factor, factor)
-    rest = cross - factor.T @ (whitened @ cross[subset])
-    gains = np.einsum("jc,jc->j", rest, rest) / np.maximum(left, penalty)
-    gains[subset] = -1.0
     n = min(n, moments.n_features - len(subset))
-    return np.sort(np.argpartition(-gains, n - 1)[:n])
+    return np.sort(np.argpartition(-moments.gains(subset, penalty), n - 1)[:n])
 
 
 def _error(pool: Parallel, moments: FoldMoments, subset: NDArray[np.int64], penalty: float) -> float:

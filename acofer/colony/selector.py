@@ -399,7 +399,7 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
         moments = FoldMoments.of(X, codes, cuts, len(classes), class_weight=self.balance == "weights", synthetic=made)
         metric = self.scoring or "brier"
         rows = None if metric in CLOSED_FORM else (X, codes, cuts)
-        scorer = RidgeScorer(moments, metric=metric, penalty=self.penalty, rows=rows, n_jobs=self.n_jobs, seed=seed)
+        scorer = RidgeScorer(moments, metric=metric, penalty=self.penalty, rows=rows, n_jobs=self.n_jobs)
         return scorer, moments
 
     def _heuristic(

@@ -155,7 +155,6 @@ def _ridge(config: SearchConfig, material: Material, n_classes: int, progress: P
         penalty=config.penalty if config.penalty == "auto" else float(config.penalty),
         rows=None if config.metric == "brier" else (X, y, folds),
         n_jobs=config.n_jobs,
-        seed=config.seed,
     )
 
     def improve(indices: IndexArray) -> IndexArray:

@@ -236,6 +236,28 @@ class FoldMoments:
         weight, sums, means = self.training_weight(fold), own.sums[rows], self.training_means(fold, rows)[0]
         return training - weight * means**2, validation - 2 * means * sums + own.weight * means**2
 
+    def gains(self, subset: NDArray[np.integer], penalty: float) -> FloatArray:
+        """Return by how much each feature would lower the ridge error on all rows if it joined a subset.
+
+        Its squared partial products with the targets over its length, both after the subset was taken out, as shares of
+        the rows' weight; shape (p,), -1 for the features of the subset. `penalty` is a share of the weight, too, and
+        positive. All is done in float32, on len(subset) x p matrices.
+        """
+        subset, weight = self._checked(subset), self.training_weight(None)
+        means = (self.total.sums / weight).astype(np.float32)
+        cross = (self.training_cross(None, np.arange(self.n_features)) / weight).astype(np.float32)
+        left = np.einsum("jj->j", self.total.gram) / np.float32(weight) - means**2 + np.float32(penalty)
+        rows = self.total.gram[subset] / np.float32(weight) - np.outer(means[subset], means)
+        inner = rows[:, subset].astype(np.float64)
+        inner[np.diag_indices(len(subset))] += penalty
+        whitened = np.linalg.inv(np.linalg.cholesky(inner)).astype(np.float32)
+        factor = whitened @ rows
+        left -= np.einsum("ij,ij->j", factor, factor)
+        rest = cross - factor.T @ (whitened @ cross[subset])
+        gains = np.einsum("jc,jc->j", rest, rest) / np.maximum(left, penalty)
+        gains[subset] = -1.0
+        return gains
+
     def blocks(self, rows: NDArray[np.integer]) -> Iterator[FoldBlocks]:
         """Yield what each fold knows of a subset. The block of all rows is gathered once instead of once a fold."""
         rows = self._checked(rows)

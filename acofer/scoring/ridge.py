@@ -32,8 +32,7 @@ FloatArray = NDArray[np.float64]
 Rows = tuple[Any, NDArray[np.int64], Sequence[tuple[RowArray, RowArray]]]
 
 PENALTIES = tuple(10 ** (half / 2) for half in range(-8, 3))
-"""What the penalty is chosen from where it is "auto": 1e-4 to 10. With whole steps of ten the Brier score of one
-random subset of 1,024 features, on FER2013's 3,589 validation rows, came out .005 worse (its standard error: .003)."""
+"""What the penalty is chosen from where it is "auto": 1e-4 to 10."""
 LARGEST_REFERENCE = 2048
 """Features of the largest subset on which a penalty is chosen; larger subsets get the same."""
 CLOSED_FORM = {"brier": False, "explained-variance": True}
@@ -41,7 +40,7 @@ CLOSED_FORM = {"brier": False, "explained-variance": True}
 _TINY_PIVOT = 8 * float(np.finfo(np.float32).eps)
 """A pivot that is a smaller share of its diagonal entry is made of the rounding errors of a float32 Gram matrix."""
 _LEAST_REPAIR, _LARGEST_REPAIR = 1e-7, 1e3
-_REFERENCE_STREAM = 5
+_STAGES, _REFERENCE_PENALTY = 8, 1e-3
 _GRAM_ROWS_AT_ONCE = 512
 
 
@@ -73,14 +72,12 @@ class RidgeScorer:
         counts once, on the scores clipped at zero and divided by their sum.
     penalty : float or "auto"
         Times the training rows' weight, it is added to the diagonal of the centred Gram matrix of standardised
-        columns. ``"auto"``: that of `PENALTIES` with the least Brier score over the folds, for a subset
-        drawn at random; one for all subsets whose size has the same next power of two.
+        columns. ``"auto"``: that of `PENALTIES` with the least Brier score over the folds, for a subset that
+        was selected forward, an eighth at a time; one for all subsets whose size has the same next power of two.
     rows : (X, y, folds), optional
         What the moments were made of. X may have a ``take(rows, columns)`` that reads no more than it must.
     n_jobs : int, optional
         Threads, as in scikit-learn; the scores do not depend on it. BLAS is held to one thread meanwhile.
-    seed : int
-        Of the subsets on which penalties are chosen.
 
     Attributes
     ----------
@@ -100,7 +97,6 @@ class RidgeScorer:
         penalty: float | str = "auto",
         rows: Rows | None = None,
         n_jobs: int | None = None,
-        seed: int = 0,
     ) -> None:
         _check(moments, metric, penalty, rows)
         self._metric = metric if metric in CLOSED_FORM or isinstance(metric, Metric) else METRICS[metric]
@@ -113,7 +109,6 @@ class RidgeScorer:
         self._penalty = None if penalty == "auto" else float(penalty)
         self._rows = rows
         self._n_jobs = n_jobs
-        self._seed = seed
         self._blas = ThreadpoolController()
         self._lock = threading.Lock()
         self._penalties: dict[int, float] = {}
@@ -149,8 +144,7 @@ class RidgeScorer:
             return self._penalties[reference]
 
     def _chosen_penalty(self, size: int) -> float:
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_REFERENCE_STREAM, size)))
-        subset = np.sort(rng.choice(self._moments.n_features, size, replace=False))
+        subset = _selected_forward(self._moments, size)
         errors = np.zeros(len(PENALTIES))
         for fold in self._moments.blocks(subset):
             errors += [_brier(fold, _coefficients(fold.gram, fold.cross, fold.weight, p)[0]) for p in PENALTIES]
@@ -258,6 +252,20 @@ def is_sound(model: MomentRidgeClassifier) -> bool:
 def _is_finite(array: Any, shape: tuple[int, ...]) -> bool:
     is_array = type(array) is np.ndarray and array.dtype == np.float64 and array.shape == shape
     return is_array and bool(np.isfinite(array).all())
+
+
+def _selected_forward(moments: FoldMoments, size: int) -> NDArray[np.int64]:
+    """Return a subset such as a search comes to: what adds most, then what adds most to that, and so on, sorted.
+
+    A subset drawn at random asks for another penalty: of 2,000 features of which 120 say anything, 32 at random say so
+    little that the largest penalty was best for them, and all subsets of that size were scored with it.
+    """
+    subset = np.empty(0, np.int64)
+    for part in range(1, _STAGES + 1):
+        wanted = -(-part * size // _STAGES) - len(subset)
+        gains = moments.gains(subset, _REFERENCE_PENALTY)
+        subset = np.sort(np.concatenate([subset, np.argsort(-gains, kind="stable")[:wanted]]))
+    return subset
 
 
 def _coefficients(gram: FloatArray, cross: FloatArray, weight: float, penalty: float) -> tuple[FloatArray, bool]:
