@@ -162,7 +162,8 @@ class SubsetScore:
         Trees a fold that it rests on; None where it is not a forest that was raced.
     is_estimate : bool
         Racing stopped it after `trees` trees: the numbers are the winner's with its full forest, less what
-        this subset was behind on the same trees. Never picked.
+        this subset was behind on the same trees; or screening spared it (`acofer.scoring.screen`). It is scored in
+        full before it is picked.
     """
 
     indices: NDArray[np.int32]
