@@ -58,6 +58,12 @@ class LeakageError(AcoferError, RuntimeError):
     """Rows would cross from the test or validation part into training."""
 
 
+def demand(name: str, value: object, expected: str, holds: bool) -> None:
+    """Raise ConfigError, with what was expected and what came, unless it `holds`."""
+    if not holds:
+        raise ConfigError(f"{name}: expected {expected}; got {value!r}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the known word nearest to `name`, or lists them all."""
     words = sorted(known)

@@ -64,7 +64,7 @@ from acofer.forest.forest import HistForestClassifier, compile_kernels
 from acofer.scoring.estimator import EMBEDDING_BINS
 from acofer.scoring.metrics import scorecard
 from acofer.scoring.moments import FoldMoments
-from acofer.scoring.protocol import SealedLabels, stratified_folds
+from acofer.scoring.protocol import SealedLabels
 from acofer.scoring.ridge import fit_ridge
 
 SIZES = "256,1024,all"
@@ -153,8 +153,7 @@ class Outcome:
 
 
 def ridge(X: Matrix, y: Labels, cell: Cell) -> Any:
-    folds = stratified_folds(y, 2, seed=0)  # the fit looks at their total only, and two hold the least memory
-    moments = FoldMoments.of(X, y, folds, int(y.max()) + 1)
+    moments = FoldMoments.whole(X, y, int(y.max()) + 1, seed=0)
     return fit_ridge(moments, np.arange(X.shape[1], dtype=np.int32), cell.penalty)
 
 

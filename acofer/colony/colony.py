@@ -18,7 +18,7 @@ from acofer.colony.conditional import ConditionalHeuristic
 from acofer.colony.construct import construct
 from acofer.colony.pheromone import VARIANTS, FloatArray, IndexArray, Pheromone, Variant
 from acofer.colony.size import SizeLike, size_grid
-from acofer.errors import ConfigError, nearest
+from acofer.errors import ConfigError, demand, nearest
 
 CONVERGED = 1.2
 """Branching factor at which the pheromone counts as converged: it marks a fifth more features than an ant takes."""
@@ -64,13 +64,12 @@ class ColonySettings:
     def check(self) -> None:
         """Raise ConfigError unless every knob is within its range."""
         demand_count("ants", self.n_ants)
-        _demand("alpha", self.alpha, "a number of at least 0", _is_number(self.alpha) and self.alpha >= 0)
-        _demand("beta", self.beta, "a number of at least 0", _is_number(self.beta) and self.beta >= 0)
-        _demand("rho", self.rho, "a number above 0 and at most 1", _is_number(self.rho) and 0 < self.rho <= 1)
-        _demand("q0", self.q0, "a number from 0 to 1", _is_number(self.q0) and 0 <= self.q0 <= 1)
+        demand("alpha", self.alpha, "a number of at least 0", _is_number(self.alpha) and self.alpha >= 0)
+        demand("beta", self.beta, "a number of at least 0", _is_number(self.beta) and self.beta >= 0)
+        demand("rho", self.rho, "a number above 0 and at most 1", _is_number(self.rho) and 0 < self.rho <= 1)
+        demand("q0", self.q0, "a number from 0 to 1", _is_number(self.q0) and 0 <= self.q0 <= 1)
         demand_count("n_candidates", self.n_candidates)
-        whole = isinstance(self.patience, int | np.integer) and not isinstance(self.patience, bool)
-        _demand("patience", self.patience, "a whole number of at least 0", whole and self.patience >= 0)
+        demand("patience", self.patience, "a whole number of at least 0", _is_whole(self.patience, 0))
         if self.variant not in VARIANTS:
             hint = nearest(str(self.variant), VARIANTS)
             raise ConfigError(f"variant: expected one of {', '.join(VARIANTS)}; got {self.variant!r}; {hint}")
@@ -78,17 +77,15 @@ class ColonySettings:
 
 def demand_count(name: str, value: object) -> None:
     """Raise ConfigError unless `value` is a whole number of at least 1."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    _demand(name, value, "a whole number of at least 1", whole and bool(value >= 1))  # type: ignore[operator]
+    demand(name, value, "a whole number of at least 1", _is_whole(value, 1))
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
-
-
-def _demand(name: str, value: object, expected: str, holds: bool) -> None:
-    if not holds:
-        raise ConfigError(f"{name}: expected {expected}; got {value!r}")
 
 
 class AntColony:

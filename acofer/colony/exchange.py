@@ -27,6 +27,7 @@ for k x m neighbours; the tests hold it against refitting.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
@@ -128,6 +129,13 @@ def exchange(
             subset, error = trial, found
             made, batch = made + len(pairs), max(1, 2 * len(pairs))
     return Exchanged(subset.astype(np.int32), made, before, error, is_optimum=k == moments.n_features)
+
+
+def exchanged(
+    moments: FoldMoments, penalty_of: Callable[[int], float], n_jobs: int | None, indices: IndexArray
+) -> IndexArray:
+    """Return what `exchange` makes of a subset with the penalty of its size; without `indices`, a local search."""
+    return exchange(moments, indices, penalty_of(len(indices)), n_jobs=n_jobs).indices
 
 
 def _check(subset: NDArray[np.int64], penalty: float, n_candidates: int, max_rounds: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -14,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from acofer.colony.colony import AntColony, ColonySettings, demand_count
 from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
-from acofer.colony.exchange import exchange
+from acofer.colony.exchange import exchanged
 from acofer.colony.heuristic import HEURISTICS, heuristic_information
-from acofer.colony.pheromone import IndexArray, Variant
+from acofer.colony.pheromone import Variant
 from acofer.colony.search import LocalSearch, SearchTrace, search_path, settle
 from acofer.colony.size import SizeLike, size_grid
 from acofer.errors import ConfigError, DataError, nearest
@@ -33,7 +34,6 @@ from acofer.scoring.protocol import (
     RowFold,
     SubsetScorer,
     check_disjoint,
-    stratified_folds,
 )
 from acofer.scoring.ridge import CLOSED_FORM, RidgeScorer
 
@@ -395,7 +395,11 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
     def _ridge(self, X: NDArray, y: NDArray, cuts: _Cuts, seed: int) -> tuple[RidgeScorer, FoldMoments]:
         classes, codes = np.unique(y, return_inverse=True)
         _check_cuts(cuts, y)
-        made = [_synthetic(X[train], codes[train], seed) for train, _ in cuts] if self.balance == "smote" else None
+        made = None
+        if self.balance == "smote":
+            from acofer.features.balance import synthetic_rows
+
+            made = [synthetic_rows(X[train], codes[train], seed=seed) for train, _ in cuts]
         moments = FoldMoments.of(X, codes, cuts, len(classes), class_weight=self.balance == "weights", synthetic=made)
         metric = self.scoring or "brier"
         rows = None if metric in CLOSED_FORM else (X, codes, cuts)
@@ -415,11 +419,7 @@ class AntColonySelector(SelectorMixin, BaseEstimator):
     def _improve(self, scorer: SubsetScorer, moments: FoldMoments | None) -> LocalSearch | None:
         if not isinstance(scorer, RidgeScorer) or moments is None or not self.local_search:
             return None
-
-        def improve(indices: IndexArray) -> IndexArray:
-            return exchange(moments, indices, scorer.penalty(len(indices)), n_jobs=self.n_jobs).indices
-
-        return improve
+        return partial(exchanged, moments, scorer.penalty, self.n_jobs)
 
     def _cuts(self, estimator: Any, X: NDArray, y: NDArray, groups: Any) -> _Cuts:
         from sklearn.model_selection import check_cv
@@ -501,14 +501,6 @@ def _check_cuts(cuts: _Cuts, y: NDArray) -> None:
             )
 
 
-def _synthetic(X: NDArray, codes: NDArray, seed: int) -> tuple[NDArray, NDArray]:
-    """Return the rows that SMOTE adds."""
-    from acofer.features import balance as room
-
-    balanced = room.balance(X, codes, "smote", seed=seed)
-    return balanced.X[balanced.n_real :], balanced.y[balanced.n_real :]
-
-
 def _moments_of_all(X: NDArray, y: NDArray, seed: int) -> FoldMoments:
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if counts.min() < 2:
@@ -516,8 +508,7 @@ def _moments_of_all(X: NDArray, y: NDArray, seed: int) -> FoldMoments:
             f"heuristic 'conditional' needs two rows of every class; class {classes[counts.argmin()]} has one; "
             "choose 'importance' or 'f'"
         )
-    halves = stratified_folds(codes, 2, seed)  # moments are made of folds; only their sum is used here
-    return FoldMoments.of(X, codes, halves, len(classes))
+    return FoldMoments.whole(X, codes, len(classes), seed)
 
 
 def _check_classes(y: NDArray, estimator: Any) -> None:

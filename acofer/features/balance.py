@@ -144,6 +144,12 @@ def _default_target(method: str, counts: NDArray[np.int64]) -> int:
     return int(counts.max() if method == "smote" else counts.min())
 
 
+def synthetic_rows(X: NDArray[Any], y: NDArray[Any], *, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return the rows alone that SMOTE adds, and their classes; arguments and errors as `balance`."""
+    balanced = balance(X, y, "smote", seed=seed)
+    return balanced.X[balanced.n_real :].copy(), balanced.y[balanced.n_real :].copy()  # so that the real ones can go
+
+
 def _real_only(X: NDArray[Any], y: NDArray[Any]) -> Balanced:
     values = np.asarray(X, np.float32)
     _check_finite(values)

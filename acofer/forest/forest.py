@@ -17,7 +17,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from acofer.errors import ConfigError, DataError, nearest
+from acofer.errors import ConfigError, DataError, demand, nearest
 from acofer.forest.binning import Bins, find_bins
 from acofer.forest.grow import LEAF, WIDTHS
 from acofer.forest.trees import UNLIMITED_DEPTH, Nursery, Tree, tree_seeds, votes_of
@@ -287,17 +287,17 @@ class HistForestClassifier(ClassifierMixin, BaseEstimator):
 
     def _settings(self, n_rows: int, n_columns: int) -> dict[str, Any]:
         """Check the parameters; return those of the trees."""
-        _demand("n_estimators", self.n_estimators, "a whole number of at least 1", _is_whole(self.n_estimators, 1))
+        demand("n_estimators", self.n_estimators, "a whole number of at least 1", _is_whole(self.n_estimators, 1))
         fits = _is_whole(self.max_bins, 2) and self.max_bins <= 256
-        _demand("max_bins", self.max_bins, "a whole number from 2 to 256", fits)
+        demand("max_bins", self.max_bins, "a whole number from 2 to 256", fits)
         fits = self.max_depth is None or _is_whole(self.max_depth, 1)
-        _demand("max_depth", self.max_depth, "a whole number of at least 1, or None", fits)
+        demand("max_depth", self.max_depth, "a whole number of at least 1, or None", fits)
         fits = self.n_jobs is None or (_is_whole(self.n_jobs) and self.n_jobs != 0)
-        _demand("n_jobs", self.n_jobs, "a whole number other than 0, or None", fits)
+        demand("n_jobs", self.n_jobs, "a whole number other than 0, or None", fits)
         fits = isinstance(self.oob_score, bool | np.bool_) or callable(self.oob_score)
-        _demand("oob_score", self.oob_score, "True, False or a function of (y, predicted)", fits)
+        demand("oob_score", self.oob_score, "True, False or a function of (y, predicted)", fits)
         fits = self.class_weight is None or isinstance(self.class_weight, dict) or self.class_weight == "balanced"
-        _demand("class_weight", self.class_weight, "a dict, 'balanced' or None", fits)
+        demand("class_weight", self.class_weight, "a dict, 'balanced' or None", fits)
         n_draws = 1.0 if self.max_samples is None else self.max_samples
         return {
             "max_features": _n_features(self.max_features, n_columns),
@@ -458,17 +458,12 @@ def _n_of(name: str, value: Any, n: int, rounded: Callable[[float], int]) -> int
     """Return a number of something: as given, or a share of `n`."""
     if isinstance(value, float | np.floating) and 0 < value <= 1:
         return max(1, rounded(float(value) * n))
-    _demand(name, value, "a whole number of at least 1, or a share above 0 and at most 1", _is_whole(value, 1))
+    demand(name, value, "a whole number of at least 1, or a share above 0 and at most 1", _is_whole(value, 1))
     return int(value)
 
 
 def _is_whole(value: object, least: float = -math.inf) -> bool:
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= least)
-
-
-def _demand(name: str, value: object, expected: str, holds: bool) -> None:
-    if not holds:
-        raise ConfigError(f"{name}: expected {expected}; got {value!r}")
 
 
 def _checked_columns(columns: Any, bins: Bins, codes: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
-from acofer.colony.exchange import exchange
+from acofer.colony.exchange import exchanged
 from acofer.colony.search import LocalSearch
 from acofer.config import RIDGE_FOLDS, SearchConfig
 from acofer.errors import ConfigError
-from acofer.features.balance import balance
+from acofer.features.balance import synthetic_rows
 from acofer.forest.binning import find_bins
 from acofer.forest.forest import HistForestClassifier
 from acofer.records import Progress
@@ -33,7 +32,6 @@ from acofer.scoring.protocol import (
     Fold,
     IndexArray,
     ResampledFold,
-    RowArray,
     SubsetScorer,
     columns,
     stratified_folds,
@@ -122,10 +120,7 @@ def check_classifiers(config: SearchConfig) -> None:
 def _named(config: SearchConfig, option: str) -> Any:
     """Return the classifier that an option names, "scorer" or "classifier", with its parameters."""
     name, params = getattr(config, option), getattr(config, f"{option}_params")
-    try:
-        estimator = classifier_named(name, trees=config.trees, seed=config.seed, params=params)
-    except ConfigError as error:  # it speaks of the scorer
-        raise ConfigError(option + str(error).removeprefix("scorer")) from None
+    estimator = classifier_named(name, trees=config.trees, seed=config.seed, params=params, option=option)
     if config.balance != "weights":
         return estimator
     if "class_weight" not in estimator.get_params():
@@ -140,13 +135,14 @@ def _ridge(config: SearchConfig, material: Material, n_classes: int, progress: P
     """
     X, y = training_rows(material)
     folds = stratified_folds(y, config.folds or RIDGE_FOLDS, config.seed)
+    is_smote = material.resample == "smote"
     moments = FoldMoments.of(
         X,
         y,
         folds,
         n_classes,
         class_weight=config.balance == "weights",
-        synthetic=_synthetic_rows(X, y, folds, config.seed) if material.resample == "smote" else None,
+        synthetic=[synthetic_rows(X[rows], y[rows], seed=config.seed) for rows, _ in folds] if is_smote else None,
         on_rows=None if progress is None else partial(progress, "moments"),
     )
     scorer = RidgeScorer(
@@ -157,11 +153,8 @@ def _ridge(config: SearchConfig, material: Material, n_classes: int, progress: P
         n_jobs=config.n_jobs,
     )
 
-    def improve(indices: IndexArray) -> IndexArray:
-        return exchange(moments, indices, scorer.penalty(len(indices)), n_jobs=config.n_jobs).indices
-
-    if material.resample == "smote":
-        whole = cache(lambda: whole_moments(*training_matrix(material, config.seed, "C"), n_classes, config.seed))
+    if is_smote:
+        whole = cache(lambda: FoldMoments.whole(*training_matrix(material, config.seed, "C"), n_classes, config.seed))
     else:
         alone = dataclasses.replace(moments, held_out=(), synthetic=None)
         whole = cache(lambda: alone)
@@ -173,24 +166,10 @@ def _ridge(config: SearchConfig, material: Material, n_classes: int, progress: P
     return Judge(
         scorer,
         final,
-        n_classes * int(np.bincount(y).max()) if material.resample == "smote" else len(y),
+        n_classes * int(np.bincount(y).max()) if is_smote else len(y),
         ConditionalHeuristic.of(moments, HEURISTIC_PENALTY) if config.heuristic == "conditional" else None,
-        improve if config.local_search == "on" else None,
+        partial(exchanged, moments, scorer.penalty, config.n_jobs) if config.local_search == "on" else None,
     )
-
-
-def whole_moments(X: Any, y: NDArray[np.int64], n_classes: int, seed: int) -> FoldMoments:
-    """Return the moments of all rows, without folds."""
-    halves = stratified_folds(y, 2, seed)  # moments are made of folds; only their sum is kept
-    return dataclasses.replace(FoldMoments.of(X, y, halves, n_classes), held_out=())
-
-
-def _synthetic_rows(
-    X: Any, y: NDArray[np.int64], folds: list[tuple[RowArray, RowArray]], seed: int
-) -> list[tuple[NDArray[np.float32], NDArray[np.int64]]]:
-    """Return the rows that SMOTE adds to the training part of each fold; copies, so that the real ones can go."""
-    made = (balance(X[train], y[train], "smote", seed=seed) for train, _ in folds)
-    return [(rows.X[rows.n_real :].copy(), rows.y[rows.n_real :].copy()) for rows in made]
 
 
 def _screened(

@@ -31,7 +31,7 @@ from acofer.forest.forest import compile_kernels
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
 from acofer.runs.folder import RunFolder
-from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of, whole_moments
+from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
 from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of, training_rows
 from acofer.runs.model import write_model
@@ -186,7 +186,7 @@ def _heuristic(config: SearchConfig, material: Material, n_classes: int) -> Heur
         return heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
     if "ridge" in (config.scorer, config.screen):
         return None
-    return ConditionalHeuristic.of(whole_moments(X, y, n_classes, config.seed), HEURISTIC_PENALTY)
+    return ConditionalHeuristic.of(FoldMoments.whole(X, y, n_classes, config.seed), HEURISTIC_PENALTY)
 
 
 def _search(

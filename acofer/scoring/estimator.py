@@ -143,8 +143,10 @@ def class_probabilities(model: Any, X: NDArray, classes: NDArray) -> NDArray[np.
     return proba
 
 
-def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[str, Any] | None = None) -> Any:
-    """Return the scorer's estimator: a forest, or any scikit-learn classifier by the name of its class.
+def classifier_named(
+    name: str, *, trees: int = 90, seed: int = 0, params: dict[str, Any] | None = None, option: str = "scorer"
+) -> Any:
+    """Return an option's estimator: a forest, or any scikit-learn classifier by the name of its class.
 
     Parameters
     ----------
@@ -156,6 +158,8 @@ def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[
         Becomes ``random_state`` where the classifier has one.
     params : dict, optional
         Further parameters of the classifier.
+    option : str
+        What errors call it.
 
     Raises
     ------
@@ -179,12 +183,12 @@ def classifier_named(name: str, *, trees: int = 90, seed: int = 0, params: dict[
         if name not in known:
             hint = nearest(name, [*known, *forests])
             raise ConfigError(
-                f"scorer: expected 'forest', 'sklearn' or a scikit-learn classifier; got {name!r}; {hint}"
+                f"{option}: expected 'forest', 'sklearn' or a scikit-learn classifier; got {name!r}; {hint}"
             )
         kind = known[name]
     try:
         model = kind(**settings)
         model.check_params() if kind is HistForestClassifier else model._validate_params()
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"scorer_params: {name} does not take them: {error}") from None
+        raise ConfigError(f"{option}_params: {name} does not take them: {error}") from None
     return model.set_params(random_state=seed) if "random_state" in model.get_params() else model

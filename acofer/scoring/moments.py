@@ -8,7 +8,7 @@ taken out of a block by subtracting an outer product.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from acofer.errors import ConfigError, DataError
-from acofer.scoring.protocol import RowArray, check_disjoint
+from acofer.scoring.protocol import RowArray, check_disjoint, stratified_folds
 
 FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]
@@ -178,6 +178,12 @@ class FoldMoments:
         if synthetic is not None:
             extra = tuple(moments(rows, labels, np.arange(len(labels))) for rows, labels in synthetic)
         return cls(shift, scale, _total(held_out), held_out, extra)
+
+    @classmethod
+    def whole(cls, X: Any, y: NDArray[np.int64], n_classes: int, seed: int) -> FoldMoments:
+        """Return the moments of all rows, without folds; arguments and errors as `of`."""
+        halves = stratified_folds(y, 2, seed)  # moments are made of folds; only their sum is kept
+        return replace(cls.of(X, y, halves, n_classes), held_out=())
 
     def training_weight(self, fold: int | None) -> float:
         """Return the weight of a fold's training rows."""

@@ -25,6 +25,7 @@ from acofer.runs import folder as files
 from acofer.runs import judge, search
 from acofer.runs.model import read_model
 from acofer.runs.search import run_search
+from acofer.scoring.moments import FoldMoments
 from acofer.scoring.protocol import stratified_folds
 from acofer.scoring.ridge import PENALTIES, MomentRidgeClassifier, fit_ridge
 
@@ -368,7 +369,7 @@ def test_planted_features_are_found(planted, config):
 def test_greedy_forward_selection_looks_at_every_feature(planted, config):
     done, rows = run_search(config(**RIDGE, candidates=1)), Rows()
     conditional = ConditionalHeuristic.of(
-        judge.whole_moments(rows.X[rows.train], rows.y[rows.train], 3, 0), judge.HEURISTIC_PENALTY
+        FoldMoments.whole(rows.X[rows.train], rows.y[rows.train], 3, 0), judge.HEURISTIC_PENALTY
     )
     parts = (conditional.gram, conditional.means, conditional.cross, conditional.penalty)
     carried = []
@@ -416,7 +417,7 @@ def test_what_the_folds_were_made_of_is_gone_when_all_features_are_fitted(plante
 def test_all_features_are_fitted_with_little_more_than_one_matrix_in_memory():
     # With a matrix of its own for each of centring, factor and LAPACK, 10,368 features took 2.6 GB beside the moments.
     k, rng, labels = 2000, np.random.default_rng(0), np.tile([0, 1], 30)
-    moments = judge.whole_moments(rng.normal(size=(60, k)), labels, 2, 0)
+    moments = FoldMoments.whole(rng.normal(size=(60, k)), labels, 2, 0)
     tracemalloc.start()
     fit_ridge(moments, np.arange(k), 0.1)
     _, peak = tracemalloc.get_traced_memory()
