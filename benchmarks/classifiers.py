@@ -56,11 +56,12 @@ from numpy.typing import NDArray
 from results import Row, append, print_table
 
 from acofer.errors import ConfigError, DataError, MissingFileError, nearest
-from acofer.features.backbone import check_options, import_keras
+from acofer.features.backbone import check_options
 from acofer.features.layers import chosen_layers
-from acofer.features.weights import architecture
 from acofer.forest.binning import Bins
 from acofer.forest.forest import HistForestClassifier, compile_kernels
+from acofer.pretrained.base import import_keras
+from acofer.pretrained.weights import architecture
 from acofer.scoring.estimator import EMBEDDING_BINS
 from acofer.scoring.metrics import scorecard
 from acofer.scoring.moments import FoldMoments

@@ -1,7 +1,7 @@
 """Frozen Keras networks that turn pictures into features.
 
 Keras is loaded when a network is, not before: names, sizes and weights are
-known without it (see `acofer.features.weights`). Only Keras' layers are used,
+known without it (see `acofer.pretrained.weights`). Only Keras' layers are used,
 so any backend of Keras will do.
 
 Preprocessing, version 1: a picture of another size is resized by Pillow's
@@ -12,32 +12,23 @@ network's ``preprocess_input`` does.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.errors import ConfigError, DataError, MissingExtraError
+from acofer.errors import ConfigError, DataError
 from acofer.features.layers import check_pooling, chosen_layers, describe_layer, grid_cells, grid_of, name_features
-from acofer.features.weights import Architecture, Weights, architecture, download_imagenet, resolve_weights
-from acofer.records import Progress
+from acofer.pretrained.base import import_keras, load_base
+from acofer.pretrained.squares import prepare
+from acofer.pretrained.weights import Architecture, Weights, architecture
 
 PREPROCESSING = 1
 """Version of what happens to a picture before the network; part of every key. Change one, change the other."""
 
 MIRRORS = ("off", "average")
-
-# Keras adds this division to EfficientNet, between its normalisation and its
-# first convolution, when it loads the ImageNet file by itself, but not when the
-# same file is named by its path (keras/src/applications/efficientnet.py).
-EFFICIENTNET_DEVIATIONS = (0.229, 0.224, 0.225)
 
 
 class Backbone:
@@ -144,14 +135,8 @@ def load_backbone(
     """
     check_options(name, image_size, pooling, layers, mirror)
     net = architecture(name)
+    base = load_base(name, image_size, weights)
     keras = import_keras()
-    build = getattr(keras.applications, net.application)
-    base = build(weights=None, include_top=False, input_shape=(image_size, image_size, 3))
-    if weights.kind == "random":
-        draw_weights(base, weights.seed)
-    else:
-        base = _with_imagenet_scale(keras, base)
-        _load_weights(base, net, weights)
     base.trainable = False
     names = chosen_layers(layers, name)
     maps = [base.get_layer(layer).output for layer in names]
@@ -161,25 +146,6 @@ def load_backbone(
     pooled = [_pool(keras, map_, pooling) for map_ in maps]
     output = pooled[0] if len(pooled) == 1 else keras.layers.Concatenate()(pooled)
     return Backbone(keras.Model(base.input, output), net, weights, described, pooling)
-
-
-def obtain_weights(
-    spec: str | os.PathLike[str], backbone: str, image_size: int, seed: int = 0, progress: Progress | None = None
-) -> Weights:
-    """Resolve weights and download ImageNet's where they are not at hand; arguments and errors as `resolve_weights`.
-
-    Raises
-    ------
-    MissingExtraError
-        Where a download would be needed and Keras is not installed: nobody should download what cannot be used.
-    MissingFileError
-        Where the download fails.
-    """
-    weights = resolve_weights(spec, backbone, image_size, seed)
-    if weights.digest is not None:
-        return weights
-    import_keras()
-    return download_imagenet(backbone, image_size, progress)
 
 
 def check_options(name: str, image_size: int, pooling: str, layers: str = "last", mirror: str = "off") -> None:
@@ -197,84 +163,6 @@ def check_options(name: str, image_size: int, pooling: str, layers: str = "last"
     chosen_layers(layers, name)
     if mirror not in MIRRORS:
         raise ConfigError(f"mirror must be one of {', '.join(MIRRORS)}, but came as {mirror!r}")
-
-
-def prepare(batch: Sequence[NDArray[np.uint8]], size: int) -> NDArray[np.uint8]:
-    """Make RGB squares of some pictures (preprocessing before the scaling).
-
-    Parameters
-    ----------
-    batch : sequence of b arrays of uint8
-        Grey or RGB pictures of any size.
-    size : int
-        Side in pixels.
-
-    Returns
-    -------
-    ndarray of uint8, shape (b, size, size, 3)
-    """
-    squares = np.empty((len(batch), size, size, 3), np.uint8)
-    for row, picture in enumerate(batch):
-        square = picture if picture.shape[:2] == (size, size) else _resized(picture, size)
-        squares[row] = square if square.ndim == 3 else square[..., None]
-    return squares
-
-
-def _resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    from PIL import Image
-
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
-
-
-def import_keras() -> Any:
-    """Load Keras, quietly.
-
-    Raises
-    ------
-    MissingExtraError
-        Where Keras or its backend is not installed.
-    ConfigError
-        Where Keras is set up for channels first or another precision, which
-        would change the order or the digits of the features.
-    """
-    try:
-        with _quiet_start():
-            import keras
-    except ImportError as error:
-        raise MissingExtraError.of("TensorFlow", "nets", "embedding pictures") from error
-    layout, precision = keras.config.image_data_format(), keras.config.dtype_policy().name
-    if (layout, precision) != ("channels_last", "float32"):
-        raise ConfigError(
-            f"Keras must be set to channels_last and float32, but is set to {layout} and {precision}; "
-            "change it in keras.json or in the program"
-        )
-    return keras
-
-
-@contextlib.contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Hide what TensorFlow's C++ part says of CPU flags and absent GPUs, unless TF_CPP_MIN_LOG_LEVEL is set.
-
-    TensorFlow 2.21 writes it while it is being imported, straight to file
-    descriptor 2, before it reads the variable. Errors are exceptions and pass.
-    """
-    if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    try:
-        kept = os.dup(2)
-    except OSError:  # a program without a standard error has nothing to hide
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _mirrored(keras: Any, base: Any, maps: list[Any]) -> list[Any]:
@@ -305,52 +193,3 @@ def _gridded(keras: Any, output: Any, n: int, reduce: Any) -> Any:
         strips = [reduce(output[:, :, start:stop], axis=2, keepdims=True) for start, stop in grid_cells(columns, n)]
         output = keras.ops.concatenate(strips, axis=2)
     return output
-
-
-def _load_weights(base: Any, net: Architecture, weights: Weights) -> None:
-    floats = [variable for variable in base.weights if "float" in str(variable.dtype)]
-    # Keras passes over layers that some files do not hold, with a warning, and leaves them as they were drawn.
-    for variable in floats:
-        variable.assign(np.full(variable.shape, np.nan, np.float32))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            base.load_weights(str(weights.path))
-            empty = [variable.path for variable in floats if np.isnan(variable.numpy()).any()]
-        reason = f"it holds nothing for {empty[0]}" if empty else ""
-    except Exception as error:  # Keras and h5py raise many kinds on a file of another network
-        reason = " ".join(str(error).split())[:160]
-    if reason:
-        raise DataError(
-            f"the weights file {str(weights.path)!r} does not fit {net.name} without its top ({reason}); "
-            f"bring Keras' {net.file_name.format(rows=224)}"
-        )
-
-
-def _with_imagenet_scale(keras: Any, base: Any) -> Any:
-    """Divide by the root of the deviations after a normalisation layer, as Keras does with the ImageNet file."""
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        output = layer(*args, **kwargs)
-        return scale(output) if isinstance(layer, keras.layers.Normalization) else output
-
-    if not any(isinstance(layer, keras.layers.Normalization) for layer in base.layers):
-        return base
-    scale = keras.layers.Rescaling([1 / math.sqrt(deviation) for deviation in EFFICIENTNET_DEVIATIONS])
-    return keras.models.clone_model(base, call_function=call)
-
-
-def draw_weights(base: Any, seed: int) -> None:
-    """Draw all kernels anew: He's normal initialisation (He et al. 2015, arXiv:1502.01852), by numpy.
-
-    Keras' own drawing depends on its backend, and seeding it would reseed the caller's generators.
-    """
-    generator = np.random.default_rng(seed)
-    for layer in base.layers:
-        kernel = getattr(layer, "kernel", None)
-        if kernel is None:
-            continue
-        shape = tuple(kernel.shape)
-        # A depthwise kernel (rows, columns, channels, 1) sees one channel.
-        inputs = math.prod(shape[:2]) if type(layer).__name__ == "DepthwiseConv2D" else math.prod(shape[:-1])
-        kernel.assign((generator.standard_normal(shape) * math.sqrt(2 / inputs)).astype(np.float32))

@@ -19,7 +19,8 @@ from acofer.features.bank import Bank
 from acofer.features.cache import Store, Writer
 from acofer.features.entry import Entry, joint_key, key_of
 from acofer.features.layers import chosen_layers, chosen_pooling, describe_layer, name_features
-from acofer.features.weights import Weights, architecture
+from acofer.pretrained.base import obtain_weights
+from acofer.pretrained.weights import Weights, architecture
 from acofer.records import Embeddings, ImageSet, Progress
 
 Fields = dict[str, Any]
@@ -149,7 +150,7 @@ def _find_or_compute(
     progress: Progress | None,
 ) -> list[Entry]:
     backbone, image_size = fields[0]["backbone"], fields[0]["image_size"]
-    weights = nets.obtain_weights(spec, backbone, image_size, seed, progress)
+    weights = obtain_weights(spec, backbone, image_size, seed, progress)
     wanted = [each | {"weights_digest": weights.digest, "weights": weights.label} for each in fields]
     found = {key_of(each): store.find(key_of(each)) for each in wanted}
     missing = [each for each in wanted if found[key_of(each)] is None]

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from acofer.errors import ConfigError, nearest
-from acofer.features.weights import architecture
+from acofer.pretrained.weights import architecture
 
 WORDS = ("last", "bank", "all")
 POOLINGS = ("flatten", "avg", "max", "grid:3", "maxgrid:3")

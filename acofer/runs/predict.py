@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from acofer.data.pictures import read_picture
 from acofer.errors import ConfigError, DataError
-from acofer.features.backbone import Backbone, import_keras, load_backbone, obtain_weights
-from acofer.features.weights import Weights
+from acofer.features.backbone import Backbone, load_backbone
+from acofer.pretrained.base import import_keras, obtain_weights
+from acofer.pretrained.weights import Weights
 from acofer.records import Progress
 from acofer.runs import folder as files
 from acofer.runs.model import read_model

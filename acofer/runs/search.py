@@ -26,8 +26,8 @@ from acofer.data.load import NAMED
 from acofer.data.splits import make_split
 from acofer.errors import ConfigError
 from acofer.features.cache import Store
-from acofer.features.weights import KEYWORDS
 from acofer.forest.forest import compile_kernels
+from acofer.pretrained.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
 from acofer.runs.folder import RunFolder

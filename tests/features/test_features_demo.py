@@ -13,6 +13,7 @@ from acofer.data.demo import load_demo
 from acofer.features import backbone, fill_demo, shipped
 from acofer.features.cache import Store
 from acofer.features.embed import embed
+from acofer.pretrained.weights import resolve_weights
 from acofer.records import ImageSet
 
 BUDGET = 16e6
@@ -50,7 +51,7 @@ def test_sample_is_what_the_network_gives(shared_weights: Path) -> None:
     pytest.importorskip("keras")
     images = load_demo()
     rows = np.sort(np.random.default_rng(0).choice(len(images), 32, replace=False))
-    weights = backbone.resolve_weights(shared_weights, "mobilenetv2", 48)
+    weights = resolve_weights(shared_weights, "mobilenetv2", 48)
     kept = embed(images)
     assert kept.about["weights_digest"] == weights.digest
     net = backbone.load_backbone("mobilenetv2", 48, weights)

@@ -11,10 +11,11 @@ import pytest
 
 from acofer.data.pictures import ArrayPictures
 from acofer.errors import ConfigError, DataError, MissingExtraError, MissingFileError, StoreError
-from acofer.features import backbone, entry, shipped, weights
+from acofer.features import backbone, entry, shipped
 from acofer.features.bank import Bank
 from acofer.features.cache import Store, Writer
 from acofer.features.embed import embed
+from acofer.pretrained import weights
 from acofer.records import Embeddings, ImageSet
 
 pytest.importorskip("keras")
@@ -291,7 +292,7 @@ def test_shipped_embeddings_are_of_the_last_layer_as_it_is(
     monkeypatch.setattr(shipped, "SHIPPED_FOLDER", tmp_path / "shipped")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     shipped.write_shipped(small.values, small.about | {"stands_for": "imagenet"}, tmp_path / "shipped")
-    monkeypatch.setattr(backbone, "obtain_weights", refuse)
+    monkeypatch.setattr("acofer.features.embed.obtain_weights", refuse)
     flat = {"image_size": 32, "pooling": "flatten", "store": Store(tmp_path / "none")}
     assert embed(make_images(), **flat).key == small.key
     for other in ({"layers": LAYERS[0]}, {"mirror": "average"}, {"layers": f"{LAYERS[0]},out_relu"}):

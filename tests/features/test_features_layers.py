@@ -20,7 +20,7 @@ from acofer.features.layers import (
     name_features,
     place_of,
 )
-from acofer.features.weights import ARCHITECTURES
+from acofer.pretrained.weights import ARCHITECTURES
 
 
 @pytest.mark.parametrize("backbone", LAYERS)

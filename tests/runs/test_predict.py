@@ -10,7 +10,7 @@ from PIL import Image
 from acofer.config import SearchConfig
 from acofer.errors import AcoferError, ConfigError, DataError, MissingFileError
 from acofer.features.layers import BANKS, describe_layer, name_features
-from acofer.features.weights import Weights
+from acofer.pretrained.weights import Weights
 from acofer.runs import folder as files
 from acofer.runs import predict as predicting
 from acofer.runs.predict import predict

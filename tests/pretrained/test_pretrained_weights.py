@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
-from acofer.features import weights as module
-from acofer.features.weights import ARCHITECTURES, architecture, check_hdf5, download_imagenet, resolve_weights
+from acofer.pretrained import weights as module
+from acofer.pretrained.weights import ARCHITECTURES, architecture, check_hdf5, download_imagenet, resolve_weights
 
 h5py = pytest.importorskip("h5py")
 
