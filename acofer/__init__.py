@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from acofer.colony.selector import AntColonySelector
-    from acofer.config import SearchConfig
+    from acofer.config.search import SearchConfig
     from acofer.data.load import load_faces
     from acofer.features.embed import embed
     from acofer.forest.forest import HistForestClassifier
@@ -26,7 +26,7 @@ __all__ = ["AntColonySelector", "HistForestClassifier", "SearchConfig", "embed",
 _HOMES = {
     "AntColonySelector": "acofer.colony.selector",
     "HistForestClassifier": "acofer.forest.forest",
-    "SearchConfig": "acofer.config",
+    "SearchConfig": "acofer.config.search",
     "embed": "acofer.features.embed",
     "load_faces": "acofer.data.load",
     "run_search": "acofer.runs.search",

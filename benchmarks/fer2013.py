@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.data.splits import make_split
 from acofer.errors import AcoferError, DataError, MissingFileError
 from acofer.features.balance import balance

@@ -8,7 +8,8 @@ from typing import Any
 
 from acofer.cli.options import add_options, config_of
 from acofer.cli.progress import ProgressDisplay
-from acofer.config import SearchConfig, visible_options
+from acofer.config.options import plain_options
+from acofer.config.search import SearchConfig
 
 _DESCRIPTION = """\
 Embed pictures with a frozen network, let an ant colony choose features, and test the
@@ -53,7 +54,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     groups = {section: parser.add_argument_group(title) for section, title in _SECTIONS.items()}
     for section, group in groups.items():
-        add_options(group, [o.name for o in visible_options() if o.metadata["section"] == section])
+        add_options(group, [o.name for o in plain_options(SearchConfig) if o.metadata["section"] == section])
     parser.set_defaults(run=_run)
 
 

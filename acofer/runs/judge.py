@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
 from acofer.colony.exchange import exchanged
 from acofer.colony.search import LocalSearch
-from acofer.config import RIDGE_FOLDS, SearchConfig
+from acofer.config.search import RIDGE_FOLDS, SearchConfig
 from acofer.errors import ConfigError
 from acofer.features.balance import synthetic_rows
 from acofer.forest.binning import find_bins

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError, DataError
 from acofer.features.balance import balance
 from acofer.features.bank import Bank, BankRows

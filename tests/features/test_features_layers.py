@@ -6,7 +6,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError
 from acofer.features.layers import (
     BANKS,

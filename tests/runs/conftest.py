@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.data.pictures import ArrayPictures
 from acofer.features.bank import Bank
 from acofer.records import Embeddings, ImageSet

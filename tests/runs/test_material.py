@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError, DataError, LeakageError
 from acofer.features.balance import METHODS
 from acofer.records import Split

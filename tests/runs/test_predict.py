@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.errors import AcoferError, ConfigError, DataError, MissingFileError
 from acofer.features.layers import BANKS, describe_layer, name_features
 from acofer.pretrained.weights import Weights

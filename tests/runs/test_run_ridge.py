@@ -16,7 +16,8 @@ from test_run_search import WHOLE, same_search, trace_of
 from acofer.colony import heuristic
 from acofer.colony.conditional import ConditionalHeuristic
 from acofer.colony.size import size_grid
-from acofer.config import SearchConfig, read_toml
+from acofer.config.search import SearchConfig
+from acofer.config.sources import read_toml
 from acofer.errors import ConfigError
 from acofer.features.balance import balance
 from acofer.forest.forest import HistForestClassifier
@@ -97,7 +98,7 @@ def test_the_kept_ridge_is_the_tested_one(demo_run):
 def test_the_kept_configuration_repeats_the_run_bit_for_bit(planted, config, tmp_path):
     first = run_search(config(**RIDGE | {"penalty": "auto"}))
     assert first.numbers["search"]["ridge"]["penalty"] in PENALTIES  # the chosen subset's, as the folds have it
-    kept = read_toml(first.folder / files.CONFIG)
+    kept = read_toml(first.folder / files.CONFIG, SearchConfig)
     wanted = {"heuristic": "conditional", "variant": "mmas", "path": "on", "metric": "brier", "folds": 5}
     assert {name: kept[name] for name in wanted} == wanted
     same_search(first, run_search(SearchConfig(**kept, out=str(tmp_path / "again"))))

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from acofer.config import SearchConfig, read_toml
+from acofer.config.search import SearchConfig
+from acofer.config.sources import read_toml
 from acofer.errors import ConfigError, MissingFileError, StoreError
 from acofer.report.figures import write_figures
 from acofer.runs import folder as files
@@ -95,7 +96,7 @@ def test_the_kept_model_is_the_tested_one(demo_run):
 
 
 def test_the_kept_configuration_repeats_the_run_bit_for_bit(demo_run, tmp_path):
-    kept = read_toml(demo_run.folder / files.CONFIG)
+    kept = read_toml(demo_run.folder / files.CONFIG, SearchConfig)
     same_search(demo_run, run_search(SearchConfig(**kept, out=str(tmp_path / "again"))))
 
 
@@ -221,10 +222,10 @@ def test_words_are_not_taken_for_paths_nor_paths_left_relative(planted, config, 
     monkeypatch.chdir(tmp_path)
     for name in ("demo", "imagenet", "faces", "net.h5"):
         (tmp_path / name).mkdir()
-    kept = read_toml(run_search(config("a")).folder / files.CONFIG)
+    kept = read_toml(run_search(config("a")).folder / files.CONFIG, SearchConfig)
     assert (kept["data"], kept["weights"]) == ("demo", "imagenet")
     done = run_search(config("b", data="faces", weights="net.h5", cache_dir="cache"))
-    kept = read_toml(done.folder / files.CONFIG)
+    kept = read_toml(done.folder / files.CONFIG, SearchConfig)
     assert [kept[name] for name in ("data", "weights", "cache_dir")] == [
         str(tmp_path / name) for name in ("faces", "net.h5", "cache")
     ]

@@ -1,0 +1,1 @@
+"""The options of each command: default < TOML file < ``ACOFER_*`` environment < flag."""

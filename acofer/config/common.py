@@ -1,0 +1,38 @@
+"""Options that several commands have, declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from acofer.config.options import Options, choice, option
+
+
+@dataclass(frozen=True)
+class PictureOptions(Options):
+    """Which pictures, and how they are split; the first options of every command that computes with pictures."""
+
+    data: str = option("data", "demo", "'demo', a folder of pictures, or FER2013's CSV (plain, .gz or .zip)")
+    ferplus: str | None = option("data", None, "FER+ votes (CSV) to take FER2013's labels from")
+    on_broken: str = choice("data", "error", "what to do with a picture that cannot be read", ("error", "skip"))
+    split: str = choice(
+        "data",
+        "auto",
+        "auto: the official split where there is one, else stratified",
+        ("auto", "official", "stratified"),
+    )
+
+
+def seed_option() -> Any:
+    """Declare the seed."""
+    return option("run", 0, "seed of everything random", "0 or more", lambda v: v >= 0)
+
+
+def out_option() -> Any:
+    """Declare the run folder."""
+    return option("run", None, "run folder; default runs/<time>-<name>")
+
+
+def name_option(default: str) -> Any:
+    """Declare the run's name."""
+    return option("run", None, f"name of the run, for its folder; default {default}")
