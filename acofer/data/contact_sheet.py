@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.errors import ConfigError, StoreError, nearest
+from acofer.errors import ConfigError, nearest
 from acofer.records import ImageSet
+from acofer.writing import written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,16 +94,8 @@ def write_contact_sheet(
             f"{nearest(place.suffix, SHEET_FORMATS)}"
         )
     sheet = contact_sheet(images, per_class, seed, cell)
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(place, "the contact sheet") as beside:
         sheet.save(beside, format=kind)
-        beside.replace(place)
-    except OSError as error:
-        raise StoreError(f"the contact sheet cannot be written to {str(place)!r}: {error}") from error
-    finally:
-        with suppress(OSError):  # gone already where all went well
-            beside.unlink()
     return place
 
 

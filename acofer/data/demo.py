@@ -12,7 +12,6 @@ leaves the first ones as they are, and so does drawing them in another order.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import zipfile
 import zlib
@@ -35,8 +34,9 @@ from acofer.data.drawn.scene import (
     shade,
     visit,
 )
-from acofer.errors import AcoferError, ConfigError, DataError, MissingFileError, StoreError
+from acofer.errors import AcoferError, ConfigError, DataError, MissingFileError
 from acofer.records import TEST, TRAIN, VALIDATION, ImageSet, Progress
+from acofer.writing import written_beside
 
 EMBEDDED = Path(__file__).parent / "embedded" / "demo.npz"
 """The pictures in the package."""
@@ -176,14 +176,8 @@ def write_demo(path: Path, n: int = N_PICTURES, seed: int = 0, progress: Progres
         Where `path` cannot be written.
     """
     images, labels = draw_faces(n, seed, progress=progress)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, images=images, labels=labels, parts=official_parts(labels))
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path} ({error.strerror}); choose a folder that can be written") from error
+    with written_beside(path, "the data set") as beside, beside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, images=images, labels=labels, parts=official_parts(labels))
 
 
 def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.uint8]]:

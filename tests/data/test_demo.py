@@ -226,9 +226,10 @@ class TestCommand:
         assert np.array_equal(images, draw_faces(10, seed=4)[0])
 
     def test_an_unwritable_place_is_one_line(self, tmp_path, capsys):
-        assert demo.main(["--out", str(tmp_path / "absent" / "faces.npz"), "-n", "1"]) == 2
+        (tmp_path / "taken").write_text("a file, no folder")
+        assert demo.main(["--out", str(tmp_path / "taken" / "faces.npz"), "-n", "1"]) == 2
         error = capsys.readouterr().err
-        assert "cannot write" in error
+        assert "cannot be written to" in error
         assert error.count("\n") == 1
         with pytest.raises(StoreError):
-            demo.write_demo(tmp_path / "absent" / "faces.npz", n=1)
+            demo.write_demo(tmp_path / "taken" / "faces.npz", n=1)

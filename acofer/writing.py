@@ -1,0 +1,41 @@
+"""Files are written beside their place and renamed: what stands there is whole, whatever happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from acofer.errors import StoreError
+
+
+@contextmanager
+def written_beside(place: Path, what: str) -> Iterator[Path]:
+    """Yield a path beside `place` to write to; it takes its place when the block ends well, else it is removed.
+
+    Parameters
+    ----------
+    place : Path
+        Its folder is made where it is absent.
+    what : str
+        What is written, for the message.
+
+    Raises
+    ------
+    StoreError
+        Where it cannot be written, e.g. because the disk is full.
+    """
+    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        beside.replace(place)
+    except OSError as error:
+        raise StoreError(
+            f"{what} cannot be written to {str(place)!r}: {error.strerror or error}; "
+            "make room, or choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):  # gone already where all went well
+            beside.unlink()
