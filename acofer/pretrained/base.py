@@ -12,6 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from acofer.records import Progress
 # first convolution, when it loads the ImageNet file by itself, but not when the
 # same file is named by its path (keras/src/applications/efficientnet.py).
 EFFICIENTNET_DEVIATIONS = (0.229, 0.224, 0.225)
+_POLICY = ContextVar("policy", default="float32")
 
 
 def load_base(name: str, image_size: int, weights: Weights) -> Any:
@@ -100,13 +102,26 @@ def import_keras() -> Any:
             import keras
     except ImportError as error:
         raise MissingExtraError.of("TensorFlow", "nets", "embedding pictures") from error
-    layout, precision = keras.config.image_data_format(), keras.config.dtype_policy().name
-    if (layout, precision) != ("channels_last", "float32"):
+    layout, policy = keras.config.image_data_format(), keras.config.dtype_policy().name
+    if (layout, policy) != ("channels_last", _POLICY.get()):
         raise ConfigError(
-            f"Keras must be set to channels_last and float32, but is set to {layout} and {precision}; "
+            f"Keras must be set to channels_last and float32, but is set to {layout} and {policy}; "
             "change it in keras.json or in the program"
         )
     return keras
+
+
+@contextlib.contextmanager
+def layers_compute_in(policy: str) -> Iterator[None]:
+    """Let new layers compute in another precision than float32, e.g. ``"mixed_bfloat16"``."""
+    keras = import_keras()
+    outer = _POLICY.set(policy)
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        _POLICY.reset(outer)
+        keras.config.set_dtype_policy(_POLICY.get())
 
 
 @contextlib.contextmanager

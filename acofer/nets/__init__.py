@@ -1,0 +1,1 @@
+"""End-to-end networks: published architectures, one a file, and the one loop that trains them."""

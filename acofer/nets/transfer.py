@@ -1,0 +1,47 @@
+"""MobileNetV2 under a new softmax (Duhok; QALAAI ZANIST Journal 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from acofer.nets.blocks import extractor, pixels, predictions, scaling_of
+from acofer.pretrained.base import import_keras, load_base
+from acofer.pretrained.weights import Weights
+
+
+def mobilenetv2_transfer(
+    image_size: int,
+    n_classes: int,
+    *,
+    weights: Mapping[str, Weights],
+    trainable: str = "none",
+    dropout: float = 0.0,
+) -> Any:
+    """Build MobileNetV2, its last map averaged, under a softmax.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the RGB pictures in pixels, at least 32; the paper's is 180.
+    n_classes : int
+    weights : mapping of str to Weights
+        Of ``"mobilenetv2"``.
+    trainable : {"none", "all"}
+        Whether MobileNetV2 itself is trained. The paper speaks of transfer learning with a new last layer: frozen.
+    dropout : float
+        Before the last layer; the paper has none.
+
+    Returns
+    -------
+    keras.Model
+    """
+    keras = import_keras()
+    layers = keras.layers
+    inputs, scaled = pixels(image_size, 3, scaling_of("mobilenetv2"))
+    base = extractor(
+        load_base("mobilenetv2", image_size, weights["mobilenetv2"]), "mobilenetv2", trainable=trainable == "all"
+    )
+    x = layers.GlobalAveragePooling2D(name="mobilenetv2_mean")(base(scaled, training=False))
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(inputs, predictions(x, n_classes), name="mobilenetv2-transfer")
