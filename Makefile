@@ -7,7 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: search test lint unit test-oldest build clean
+NETS := mobilenet mobilenet-skip mobilenet-skip-mha separable-attention efficientnetb0 mobilenetv2 hybrid small-cnn mobilenetv2-transfer
+
+.PHONY: search test lint unit test-oldest nets build clean
 
 search: $(VENV)/.core
 	$(BIN)/acofer search --ants 20 --iters 3
@@ -24,7 +26,13 @@ unit: $(VENV)/.dev
 
 # The core on the oldest versions it allows: what needs TensorFlow skips.
 test-oldest: $(VENV)-oldest/.core
-	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/forest tests/colony tests/scoring tests/runs tests/test_config.py
+	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/forest tests/colony tests/scoring tests/runs tests/config
+
+# Every network, briefly, on the embedded faces; minutes in all.
+nets: $(VENV)/.dev
+	for net in $(NETS); do \
+	  $(BIN)/acofer train $$net --image-size 32 --weights random --epochs 1 --quiet --out runs/demo-$$net || exit; \
+	done
 
 build: $(VENV)/.dev
 	$(BIN)/python -m build

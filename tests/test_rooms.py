@@ -13,6 +13,7 @@ PACKAGE = Path(acofer.__file__).parent
 ORDER = [
     "errors",
     "records",
+    "writing",
     "config",
     "streams",
     "forest",
@@ -37,6 +38,7 @@ HEAVY = {
     "keras": {"pretrained/base.py"},
     "imblearn": {"features/balance.py"},
     "matplotlib": {"report/figures.py"},
+    "dlib": {"data/landmarks.py"},
     "optuna": set(),
 }
 # Makes the entry that ships; run by hand, imported by nobody.

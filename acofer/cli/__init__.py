@@ -14,13 +14,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from acofer.cli import cache, data, embed, predict, search
+from acofer.cli import cache, data, embed, nets, predict, search, train
 from acofer.errors import AcoferError, nearest
 
 _EXAMPLES = """\
 examples:
   acofer search --ants 20 --iters 3          the embedded faces, offline, about a minute
   acofer search --data fer2013.csv           FER2013
+  acofer train small-cnn --image-size 48     a network end to end, to compare with
   acofer data info fer2013.csv               what is in a data set
   acofer predict runs/RUN face.png           use what a search found
 
@@ -77,7 +78,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (search, embed, data, cache, predict):
+    for module in (search, train, nets, embed, data, cache, predict):
         module.add_to(commands)
     return parser
 
@@ -107,9 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"acofer: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except MemoryError as error:
+        spared_by = getattr(args, "spared_by", "fewer features (--pooling avg, a smaller --image-size)")
         print(
-            f"acofer: error: not enough memory; {' '.join(str(error).split())}; use fewer features "
-            "(--pooling avg, a smaller --image-size) or --balance none",
+            f"acofer: error: not enough memory; {' '.join(str(error).split())}; use {spared_by} or --balance none",
             file=sys.stderr,
         )
         return 2
@@ -117,17 +118,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, SystemError) as error:
-        if not _is_interrupt(error):
+        interrupt = _interrupt_in(error)
+        if interrupt is None:
             raise
-        print("acofer: interrupted; nothing was written", file=sys.stderr)
+        # A run that can go on says how.
+        print(f"acofer: interrupted; {interrupt or 'nothing was written'}", file=sys.stderr)
         return 130
 
 
-def _is_interrupt(error: BaseException | None) -> bool:
-    """Whether it was Ctrl-C: in the middle of a compiled kernel that comes as a SystemError that it has caused."""
+def _interrupt_in(error: BaseException | None) -> str | None:
+    """Return what Ctrl-C says, if it was that: in a compiled kernel it comes as a SystemError that it has caused."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return None if error is None else str(error)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""``acofer predict``: use the classifier that a search left behind."""
+"""``acofer predict``: use what a search or a training left behind."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def add_to(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "predict",
-        help="use a search's classifier on pictures",
-        description="Embed pictures as the run did and classify them with the model it kept.",
+        help="use what a search or a training left, on pictures",
+        description="Classify pictures with what a run kept: a trained network, or a classifier of embeddings.",
         epilog=_EPILOG,
     )
-    parser.add_argument("folder", metavar="RUN", help="run folder of a search")
+    parser.add_argument("folder", metavar="RUN", help="run folder of a search or of a training")
     parser.add_argument("pictures", metavar="PICTURE", nargs="+", help="picture files")
-    parser.add_argument("--weights", metavar="FILE", help="weights file of the run, where it has moved")
+    parser.add_argument("--weights", metavar="FILE", help="weights file of the search, where it has moved")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_run)

@@ -41,6 +41,15 @@ class ProgressDisplay:
         else:
             self._print(stage, done, total)
 
+    def say(self, line: str) -> None:
+        """Show a line of its own, above the bars where there are any."""
+        if self._quiet:
+            return
+        if self._bars is not None:
+            self._bars.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
     def _draw(self, stage: str, done: int, total: int) -> None:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total)

@@ -1,4 +1,4 @@
-"""What a search prints, from its numbers and nothing else."""
+"""What runs print, from their numbers and nothing else."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ _MOST_CONFUSED = 10
 def print_search(numbers: dict[str, Any], folder: str) -> None:
     """Print the outcome of a search to stdout."""
     console = Console(highlight=False)
-    for warning in numbers["data"]["warnings"]:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
+    _print_warnings(console, numbers)
     console.print(_contenders(numbers))
-    console.print(_per_class(numbers))
+    console.print(_per_class(numbers, numbers["contenders"]["colony"], "The chosen features"))
     console.print(_search_line(numbers), markup=False)
     if numbers["search"]["screen"]:
         console.print(_screen_line(numbers["search"]["screen"]), markup=False)
@@ -28,16 +27,43 @@ def print_search(numbers: dict[str, Any], folder: str) -> None:
     if numbers["without copies"]:
         console.print(_copies_line(numbers), markup=False)
     console.print(_time_line(numbers["seconds"]), markup=False)
+    _print_end(console, numbers, "search", folder)
+
+
+def print_training(numbers: dict[str, Any], folder: str) -> None:
+    """Print the outcome of a training to stdout."""
+    console = Console(highlight=False)
+    _print_warnings(console, numbers)
+    console.print(_rates(numbers))
+    console.print(_per_class(numbers, numbers["test"], numbers["net"]["name"]))
+    console.print(_course_line(numbers["training"]), markup=False)
+    for start in numbers["net"]["started from"]:
+        console.print(f"started from {start['run']}: {', '.join(start['layers'])}", markup=False)
+    console.print(_net_line(numbers["net"]), markup=False)
+    if numbers["without copies"]:
+        console.print(_copies_line(numbers), markup=False)
+    console.print(_time_line(numbers["seconds"]), markup=False)
+    _print_end(console, numbers, "train", folder)
+
+
+def _print_warnings(console: Console, numbers: dict[str, Any]) -> None:
+    for warning in numbers["data"]["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def _print_end(console: Console, numbers: dict[str, Any], command: str, folder: str) -> None:
     console.print()
     console.print(numbers["verdict"], style="bold", markup=False)
     console.print()
     console.print(f"kept in {folder}", markup=False, soft_wrap=True)
-    console.print(f"  repeat:  acofer search --config {folder}/config.toml", markup=False, soft_wrap=True)
+    console.print(f"  repeat:  acofer {command} --config {folder}/config.toml", markup=False, soft_wrap=True)
     console.print(f"  predict: acofer predict {folder} PICTURE...", markup=False, soft_wrap=True)
 
 
 def _titled(numbers: dict[str, Any], text: str) -> str:
-    return text if numbers["protocol"] == "clean" else f"{text} [{numbers['protocol']}]"
+    """Name the protocol where it leaks; a training knows no other than the clean one."""
+    protocol = numbers.get("protocol", "clean")
+    return text if protocol == "clean" else f"{text} [{protocol}]"
 
 
 def _table(title: str) -> Table:
@@ -75,12 +101,23 @@ def _with_interval(rate: dict[str, Any]) -> str:
     return f"{rate['value']:.3f}\n{low:.3f}–{high:.3f}"
 
 
-def _per_class(numbers: dict[str, Any]) -> Table:
+def _rates(numbers: dict[str, Any]) -> Table:
+    """One row a measure, with its interval beside it."""
+    card = numbers["test"]
+    table = _table(f"Test part, {card['rows']:,} rows, opened once")
+    for column in ("", numbers["net"]["name"], "95 % bootstrap"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    for measure in (*RATES, "binary accuracy"):
+        table.add_row(measure, *_with_interval(card[measure]).split("\n"))
+    return table
+
+
+def _per_class(numbers: dict[str, Any], card: dict[str, Any], whose: str) -> Table:
     """One row a class, with where its pictures went where that fits a page."""
-    card, names = numbers["contenders"]["colony"], numbers["data"]["classes"]
+    names = numbers["data"]["classes"]
     shows_confusion = len(names) <= _MOST_CONFUSED
     where = "; right: where its pictures went, %" if shows_confusion else ""
-    table = _table(_titled(numbers, f"The chosen features by class{where}"))
+    table = _table(_titled(numbers, f"{whose} by class{where}"))
     columns = [str(c) for c in range(len(names))] if shows_confusion else []
     for column in ("class", "rows", "precision", "recall", "F1", *columns):
         table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)
@@ -126,6 +163,26 @@ def _copies_line(numbers: dict[str, Any]) -> str:
     return (
         f"{n_copies} test pictures also stand in train or validation; without them accuracy is "
         f"{rest['accuracy']['value']:.3f} on {rest['rows']:,} rows"
+    )
+
+
+def _course_line(course: dict[str, Any]) -> str:
+    best = course["history"][course["best epoch"] - 1]
+    loss, accuracy = best["validation_loss"], best["validation_accuracy"]
+    return (
+        f"training: {course['epochs']} epochs, {course['seconds']:,.1f} s; kept as after epoch {best['epoch']}, "
+        f"the best by validation loss, {loss:.3f}; accuracy there {accuracy:.3f} on the validation part, "
+        f"{best['accuracy']:.3f} in training"
+    )
+
+
+def _net_line(net: dict[str, Any]) -> str:
+    weights, timing = net["parameters"], net["timing"]
+    one, many = timing["latency of one picture, ms"], timing["pictures a second"]
+    return (
+        f"network: {weights['trainable']:,} weights trained, {weights['frozen']:,} frozen; "
+        f"{net['multiply-adds'] / 1e6:,.1f} M multiply-adds a picture; {net['bytes on disk'] / 1e6:,.1f} MB; "
+        f"{one:,} ms for one picture, {many:,.0f} pictures a second in batches"
     )
 
 

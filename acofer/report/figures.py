@@ -1,4 +1,4 @@
-"""The figures of a run, drawn from its numbers and nothing else.
+"""The figures of a search, drawn from its numbers and nothing else; `acofer.report.curves` draws those of a training.
 
 Colours are Okabe and Ito's (2008), which colour-blind readers can tell apart;
 shapes differ as well. SVGs keep their text as text.
@@ -7,14 +7,16 @@ shapes differ as well. SVGs keep their text as text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from acofer.colony.colony import CONVERGED
 from acofer.scoring.metrics import METRICS
+from acofer.writing import written_beside
 
+Draw = Callable[[Any, dict[str, Any]], None]
 BLUE, ORANGE, GREEN, GREY, BLACK = "#0072B2", "#D55E00", "#009E73", "#999999", "#000000"
 PURPLE = "#CC79A7"
 _STYLE: Any = {
@@ -39,14 +41,14 @@ _MOST_COUNTS = 6
 """Places a side up to which a map has room for its counts; larger ones show them by their colours."""
 _MOST_DOTS = 600
 """More dots than that are drawn small, and as one picture within the SVG, which would weigh megabytes otherwise."""
-_MOST_MARKED = 30
-"""Iterations of one colony up to which each has a marker; a line of more shows its dashes instead."""
+MOST_MARKED = 30
+"""Iterations of one colony, or epochs, up to which each has a marker; a line of more shows its dashes instead."""
 _LEAST_ENTROPY_SPAN = 0.01
 """What the axis of the entropy spans at least, so that its labels stay short while the pheromone is almost even."""
 
 
 def write_figures(numbers: dict[str, Any], folder: Path) -> None:
-    """Write every figure of a run as SVG and PNG.
+    """Write every figure of a search as SVG and PNG.
 
     Parameters
     ----------
@@ -54,28 +56,59 @@ def write_figures(numbers: dict[str, Any], folder: Path) -> None:
         The content of ``result.json``.
     folder : pathlib.Path
         Where they go; made if need be.
+
+    Raises
+    ------
+    StoreError
+        Where they cannot be written.
+    """
+    # Searches of before layers were told apart recorded no features.
+    write_each({name: draw for name, draw in FIGURES.items() if name != "features" or name in numbers}, numbers, folder)
+
+
+def write_each(figures: dict[str, Draw], numbers: dict[str, Any], folder: Path) -> None:
+    """Write figures as SVG and PNG, each with the legend of all its panels below them.
+
+    Parameters
+    ----------
+    figures : dict of str to callable
+        By file name: ``draw(axes, numbers)``, which may add panels.
+    numbers : dict
+        The content of ``result.json``.
+    folder : pathlib.Path
+        Where they go; made if need be.
+
+    Raises
+    ------
+    StoreError
+        Where they cannot be written.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_STYLE):
-        for name, draw in FIGURES.items():
-            if name == "features" and name not in numbers:  # as written before layers were told apart
-                continue
+        for name, draw in figures.items():
             figure = Figure(figsize=_size(name, numbers), layout="constrained")
-            axes = figure.add_subplot()
-            draw(axes, numbers)
-            handles, labels = axes.get_legend_handles_labels()
-            if labels:  # below the axes, where no data can lie
-                is_one_row = len(labels) <= 3 and sum(map(len, labels)) <= _UPRIGHT
-                figure.legend(handles, labels, loc="outside lower center", ncols=len(labels) if is_one_row else 2)
-            if numbers["protocol"] != "clean":
-                figure.suptitle(
-                    f"protocol {numbers['protocol']}: not an honest figure", color=ORANGE, fontweight="bold"
-                )
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, dpi=150)
-            figure.savefig(folder / f"{name}.png", dpi=150)
+            draw(figure.add_subplot(), numbers)
+            _add_legend(figure)
+            protocol = numbers.get("protocol", "clean")
+            if protocol != "clean":
+                figure.suptitle(f"protocol {protocol}: not an honest figure", color=ORANGE, fontweight="bold")
+            for kind, about in (("svg", {"Date": None}), ("png", {})):
+                with written_beside(folder / f"{name}.{kind}", "a figure") as beside:
+                    figure.savefig(beside, format=kind, metadata=about, dpi=150)
+
+
+def _add_legend(figure: Any) -> None:
+    """Add the legend below the axes, where no data can lie."""
+    shown: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        shown |= dict(zip(labels, handles, strict=True))
+    if shown:
+        is_one_row = len(shown) <= 3 and sum(map(len, shown)) <= _UPRIGHT
+        columns = len(shown) if is_one_row else 2
+        figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=columns)
 
 
 def draw_convergence(axes: Any, numbers: dict[str, Any]) -> None:
@@ -150,7 +183,7 @@ def _draw_pheromone(axes: Any, colony: list[dict[str, Any]], starts: list[int]) 
     right = axes.twinx()
     for own in (colony[start:stop] for start, stop in pairwise([*starts, len(colony)])):
         after = [row["iteration"] + 1 for row in own]
-        marker = "." if len(own) <= _MOST_MARKED else ""
+        marker = "." if len(own) <= MOST_MARKED else ""
         axes.plot(after, [row["branching"] for row in own], f"{marker}-", color=BLUE, markersize=4)
         right.plot(after, [row["entropy"] for row in own], f"{marker}--", color=PURPLE, markersize=4)
     axes.set_yscale("log")
@@ -278,8 +311,8 @@ def draw_contenders(axes: Any, numbers: dict[str, Any]) -> None:
 
 
 def draw_confusion(axes: Any, numbers: dict[str, Any]) -> None:
-    """Draw the confusion matrix of the chosen subset on the test part, rows adding up to 100 %."""
-    counts, names = numbers["contenders"]["colony"]["confusion"], _names(numbers)
+    """Draw the confusion matrix of the chosen subset, or the network, on the test part, rows adding up to 100 %."""
+    counts, names = _card(numbers)["confusion"], _names(numbers)
     shares = [[100 * cell / max(sum(row), 1) for cell in row] for row in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for i, row in enumerate(shares):
@@ -295,7 +328,7 @@ def draw_confusion(axes: Any, numbers: dict[str, Any]) -> None:
 
 def draw_per_class(axes: Any, numbers: dict[str, Any]) -> None:
     """Draw precision, recall and F1 of each class on the test part."""
-    rows, names = numbers["contenders"]["colony"]["per class"], _names(numbers)
+    rows, names = _card(numbers)["per class"], _names(numbers)
     for shift, (measure, colour) in enumerate(zip(("precision", "recall", "F1"), (BLUE, ORANGE, GREEN), strict=True)):
         positions = [i + (shift - 1) * 0.27 for i in range(len(rows))]
         axes.bar(positions, [row[measure] for row in rows], width=0.25, color=colour, label=measure)
@@ -347,19 +380,25 @@ def _maps_down_and_across(layers: list[dict[str, Any]]) -> tuple[int, int]:
 def _size(name: str, numbers: dict[str, Any]) -> tuple[float, float]:
     """Return a figure's inches: as many as its classes or contenders need."""
     width, height = _INCHES
-    classes, contenders = len(numbers["data"]["classes"]), len(numbers["contenders"])
+    classes = len(numbers["data"]["classes"])
     if name == "confusion":
         return max(width, 0.55 * classes + 1.5), max(height, 0.4 * classes + 1)
     if name == "per_class":
         return max(width, 0.6 * classes + 1), height
     if name == "contenders":
-        return width, max(height, 0.3 * contenders + 1)
-    if name == "convergence" and numbers["search"].get("colony"):
+        return width, max(height, 0.3 * len(numbers["contenders"]) + 1)
+    if name == "curves" or (name == "convergence" and numbers["search"].get("colony")):
         return width, height + 1.6
     if name == "features":
         down, across = _maps_down_and_across(numbers["features"])
         return width, down * min(_MAP_INCHES, width / across) + 0.4 * down + 0.5
     return width, height
+
+
+def _card(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Return the scorecard of the test part: a network's, else the chosen subset's."""
+    card: dict[str, Any] = numbers["test"] if "test" in numbers else numbers["contenders"]["colony"]
+    return card
 
 
 def _names(numbers: dict[str, Any]) -> list[str]:
@@ -377,7 +416,7 @@ def _direction(search: dict[str, Any]) -> str:
     return " (larger is better)" if METRICS[search["metric"]].greater_is_better else " (smaller is better)"
 
 
-FIGURES = {
+FIGURES: dict[str, Draw] = {
     "convergence": draw_convergence,
     "size": draw_size,
     "contenders": draw_contenders,

@@ -61,28 +61,17 @@ class RunFolder:
         self.place = Path(out) if out else Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
         self._made: list[Path] = []
         try:
-            if self.place.exists() and not _is_empty_folder(self.place):
+            if is_taken(self.place):
                 raise ConfigError(f"out: {self.place} exists already; name a new folder with --out, or remove it")
-            self._make_parents()
+            self._made = made_parents(self.place)
             self._draft = Path(tempfile.mkdtemp(prefix=f".{self.place.name}-", dir=self.place.parent))
             self._draft.chmod(0o755)  # mkdtemp keeps others out; a result is to be read
         except OSError as error:
-            self._remove_parents()
+            remove_empty(self._made)
             raise StoreError(
                 f"expected a folder that can be written to at {self.place.parent}; {error.strerror}; "
                 "choose another with --out"
             ) from None
-
-    def _make_parents(self) -> None:
-        """Make the folders above the place, and remember which, so that a failed run can take them away again."""
-        for parent in reversed([parent for parent in self.place.parents if not parent.exists()]):
-            parent.mkdir(exist_ok=True)
-            self._made.append(parent)
-
-    def _remove_parents(self) -> None:
-        for parent in reversed(self._made):
-            with suppress(OSError):  # another run lives in it by now
-                parent.rmdir()
 
     def path(self, name: str) -> Path:
         """Return where to write a file of this name."""
@@ -142,11 +131,26 @@ class RunFolder:
     def discard(self) -> None:
         """Leave nothing behind."""
         shutil.rmtree(self._draft, ignore_errors=True)
-        self._remove_parents()
+        remove_empty(self._made)
 
 
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
+def made_parents(place: Path) -> list[Path]:
+    """Make the folders above a place, and return them, so that a failed run can take them away again."""
+    absent = [parent for parent in reversed(place.parents) if not parent.exists()]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return absent
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove the folders, the innermost first, that nobody has put anything into by now."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def is_taken(place: Path) -> bool:
+    """Whether something stands at a place already; an empty folder does not count."""
+    return place.exists() and not (place.is_dir() and not any(place.iterdir()))
 
 
 def read_json(folder: Path, name: str) -> Any:

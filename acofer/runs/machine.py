@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, Any]:
     """Return the processor, its cores and the operating system."""
     return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def peak_memory() -> float:
+    """Return the most memory this process has held so far, in GB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 2)
 
 
 def _processor() -> str:

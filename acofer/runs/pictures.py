@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from acofer.config import SearchConfig
+from pathlib import Path
+
+from acofer.config.common import PictureOptions
+from acofer.config.search import SearchConfig
 from acofer.data.load import load_faces
 from acofer.features.cache import Store
 from acofer.features.embed import embed
 from acofer.records import Embeddings, ImageSet, Progress
 
 
-def configured_pictures(config: SearchConfig, progress: Progress | None = None) -> ImageSet:
+def configured_pictures(config: PictureOptions, progress: Progress | None = None) -> ImageSet:
     """Load the pictures that `config` names."""
     return load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+
+
+def faces_folder(cache_dir: str | None = None) -> Path:
+    """Return the folder in which landmarks of faces are kept, beside the embeddings."""
+    return Store(cache_dir).folder / "faces"
 
 
 def configured_embeddings(config: SearchConfig, images: ImageSet, progress: Progress | None = None) -> Embeddings:

@@ -1,4 +1,4 @@
-"""New pictures through a kept run: embedded as the run did, classified by its model."""
+"""New pictures through a kept run: embedded as the run did and classified by its model, or by its trained network."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.data.pictures import read_picture
+from acofer.data.faces import find_faces
+from acofer.data.pictures import FilePictures, read_picture
 from acofer.errors import ConfigError, DataError
 from acofer.features.backbone import Backbone, load_backbone
+from acofer.nets.pixels import PixelRows
+from acofer.nets.training import as_probabilities, predict_outputs
 from acofer.pretrained.base import import_keras, obtain_weights
 from acofer.pretrained.weights import Weights
-from acofer.records import Progress
+from acofer.records import ImageSet, Pictures, Progress
 from acofer.runs import folder as files
 from acofer.runs.model import read_model
+from acofer.runs.network import read_network
+from acofer.runs.training_folder import NETWORK
 from acofer.scoring.estimator import class_probabilities
 
 _READ_AT_ONCE = 64
@@ -47,11 +52,11 @@ def predict(
     Parameters
     ----------
     run : str or Path
-        Run folder of a search.
+        Run folder of a search or of a training.
     pictures : sequence of str or Path
         Picture files.
     weights : str or Path, optional
-        Weights file, where the run's own is not at hand. A file with other
+        Weights file of a search, where the run's own is not at hand. A file with other
         bytes than the run's is refused, unless both are ImageNet's.
     progress : callable, optional
         Told ``("predicting", done, total)``.
@@ -66,11 +71,13 @@ def predict(
     MissingFileError, DataError
         If the run or a picture is absent or damaged.
     ConfigError
-        If the weights are not the run's.
+        If the weights are not the run's, or are named for a trained network, which brings its own.
     MissingExtraError
         If Keras is not installed.
     """
     folder = Path(run)
+    if (folder / NETWORK).exists():
+        return _by_network(folder, pictures, weights, progress)
     recipe = _read_recipe(folder)
     model = _read_fitting_model(folder / files.MODEL, len(recipe.indices))
     images = [read_picture(path) for path in pictures]  # all of them first: a broken one should not cost a net
@@ -83,7 +90,40 @@ def predict(
         chosen.append(net.features(images[first : first + _READ_AT_ONCE])[:, recipe.indices].astype(np.float32))
         if progress is not None:
             progress("predicting", min(first + _READ_AT_ONCE, len(images)), len(images))
-    proba = class_probabilities(model, np.concatenate(chosen), np.arange(len(names)))
+    return _named(pictures, names, class_probabilities(model, np.concatenate(chosen), np.arange(len(names))))
+
+
+def _by_network(
+    folder: Path, pictures: Sequence[str | Path], weights: str | Path | None, progress: Progress | None
+) -> list[dict[str, Any]]:
+    if weights is not None:
+        raise ConfigError(f"weights: expected none for {folder}, whose trained network brings its own; got {weights}")
+    numbers = files.read_json(folder, files.RESULT)
+    for path in pictures:  # a broken one is said before a network is loaded
+        read_picture(path)
+    model = read_network(folder)
+    try:
+        names = [str(name) for name in numbers["data"]["classes"]]
+        is_cropped = numbers["configuration"]["faces"] != "off"
+        _, size, _, channels = model.input_shape
+        sound = model.output_shape[-1] == len(names)
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise DataError(f"{folder}: expected a run folder as acofer train leaves it; it was altered; train anew")
+    loose = FilePictures(pictures)
+    rows = PixelRows(_faces(loose, size) if is_cropped else loose, np.arange(len(pictures)), size, channels)
+    return _named(pictures, names, as_probabilities(predict_outputs(model, rows, progress)))
+
+
+def _faces(pictures: FilePictures, size: int) -> Pictures:
+    """Crop pictures to their faces, as those were that the network was trained on; one without a face stays whole."""
+    names = [str(path) for path in pictures.paths]
+    images = ImageSet("new", pictures, np.zeros(len(pictures), np.int16), ("unknown",), None, names, "new")
+    return find_faces(images, size=size, without="keep").images.pictures
+
+
+def _named(pictures: Sequence[str | Path], names: list[str], proba: NDArray[np.float64]) -> list[dict[str, Any]]:
     return [
         {
             "picture": str(path),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from acofer.colony.search import AntRow, SearchTrace
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.features.layers import place_of
 from acofer.records import Embeddings, ImageSet, Split, SubsetScore
 from acofer.runs.machine import machine, versions
@@ -99,14 +99,7 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
         "protocol": on.config.protocol,
         "seed": on.config.seed,
         "configuration": dataclasses.asdict(on.config),
-        "data": {
-            "name": on.images.name,
-            "source": on.images.source,
-            "pictures": len(on.images),
-            "classes": list(on.images.class_names),
-            "digest": on.images.digest,
-            "warnings": list(on.images.warnings),
-        },
+        "data": data_numbers(on.images),
         "split": {
             "name": on.split.name if on.config.protocol == "clean" else f"random 80/20 ({on.config.protocol})",
             "fingerprint": on.split.fingerprint if on.config.protocol == "clean" else None,
@@ -122,6 +115,18 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
         "embeddings": {"key": on.embeddings.key, "features": on.embeddings.values.shape[1], **on.embeddings.about},
         "versions": versions(),
         "machine": machine(),
+    }
+
+
+def data_numbers(images: ImageSet) -> dict[str, Any]:
+    """Return what a result says of its pictures."""
+    return {
+        "name": images.name,
+        "source": images.source,
+        "pictures": len(images),
+        "classes": list(images.class_names),
+        "digest": images.digest,
+        "warnings": list(images.warnings),
     }
 
 

@@ -21,7 +21,7 @@ from acofer.colony.exchange import exchange
 from acofer.colony.heuristic import heuristic_information
 from acofer.colony.search import SearchTrace, search_path, settle
 from acofer.colony.size import size_grid
-from acofer.config import SearchConfig
+from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
 from acofer.data.splits import make_split
 from acofer.errors import ConfigError
@@ -36,6 +36,7 @@ from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of, training_rows
 from acofer.runs.model import write_model
 from acofer.runs.pictures import configured_embeddings, configured_pictures
+from acofer.runs.places import absolute
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial, top_by
 from acofer.scoring.moments import FoldMoments
@@ -299,13 +300,8 @@ def _placed(config: SearchConfig) -> SearchConfig:
     """Name files and folders so that the run can be repeated, and its model used, from anywhere."""
     return dataclasses.replace(
         config,
-        data=_absolute(config.data, NAMED),
-        ferplus=config.ferplus and _absolute(config.ferplus),
-        weights=_absolute(config.weights, KEYWORDS),
+        data=absolute(config.data, NAMED),
+        ferplus=config.ferplus and absolute(config.ferplus),
+        weights=absolute(config.weights, KEYWORDS),
         cache_dir=config.cache_dir and str(Path(config.cache_dir).expanduser().resolve()),
     )
-
-
-def _absolute(path: str, words: tuple[str, ...] = ()) -> str:
-    """Return the whole path of what exists; a word means itself even where a file is called the same."""
-    return path if path in words or not Path(path).exists() else str(Path(path).resolve())

@@ -155,6 +155,34 @@ def scorecard(y: IntArray, proba: FloatArray, *, seed: int = 0) -> dict[str, Any
     return card
 
 
+def binary_accuracy(y: IntArray, outputs: FloatArray, *, seed: int = 0) -> dict[str, Any]:
+    """Return the share of right yes-or-no answers, one a row and class, at one half, with its bootstrap interval.
+
+    This is what Keras calls accuracy where a network of several classes is trained by binary cross-entropy. It is not
+    the share of rows whose class is right: with `n` classes, "no" to everything is right in ``1 - 1/n`` of the answers.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n,)
+    outputs : ndarray of float, shape (n, n_classes)
+        As the network gives them; of sigmoids they do not add up to one.
+
+    Returns
+    -------
+    dict
+        ``value`` and ``interval`` (95 %, percentile bootstrap over rows).
+    """
+    right = ((outputs > 0.5) == np.eye(outputs.shape[1], dtype=bool)[y]).mean(axis=1)
+    return {"value": float(right.mean()), "interval": _interval(_resampled_means(right, seed))}
+
+
+def _resampled_means(by_row: FloatArray, seed: int) -> FloatArray:
+    """Return means of bootstrap samples; few values are distinct, so their counts are drawn."""
+    values, counts = np.unique(by_row, return_counts=True)
+    n = len(by_row)
+    return np.random.default_rng(seed).multinomial(n, counts / n, size=BOOTSTRAP_DRAWS) @ values / n
+
+
 def _interval(draws: FloatArray, share: float = 0.95) -> list[float]:
     return [float(q) for q in np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])]
 
@@ -194,6 +222,5 @@ def paired_difference(
     """
     rival = np.mean([other == y for other in others], axis=0)
     by_row = (predicted == y) - rival
-    values, counts = np.unique(by_row, return_counts=True)  # few distinct values: resample their counts
-    drawn = np.random.default_rng(seed).multinomial(len(y), counts / len(y), size=BOOTSTRAP_DRAWS) @ values / len(y)
+    drawn = _resampled_means(by_row, seed)
     return {"difference": float(by_row.mean()), "interval": _interval(drawn, 1 - 0.05 / comparisons)}

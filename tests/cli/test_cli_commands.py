@@ -12,7 +12,9 @@ from PIL import Image
 import acofer as package
 from acofer.cli.options import flag_of
 from acofer.cli.progress import ProgressDisplay
-from acofer.config import SearchConfig, read_toml, visible_options
+from acofer.config.options import plain_options
+from acofer.config.search import SearchConfig
+from acofer.config.sources import COMMANDS, read_toml
 from acofer.runs import predict as predicting
 
 HEAVY = ("numpy", "scipy", "sklearn", "imblearn", "numba", "tensorflow", "keras", "matplotlib", "PIL", "joblib", "rich")
@@ -36,7 +38,8 @@ def kept_run(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["search", "--help"], ["data", "info", "--help"], ["cache", "prune", "--help"]]
+    "arguments",
+    [["--help"], ["search", "--help"], ["train", "--help"], ["data", "info", "--help"], ["cache", "prune", "--help"]],
 )
 def test_help_loads_nothing_heavy(tmp_path, arguments):
     code = (
@@ -64,18 +67,32 @@ def test_importing_the_package_is_as_light(tmp_path):
     assert program(code, tmp_path).stdout.strip() == f"[] {package.__version__}"
 
 
-def test_the_help_of_search_shows_every_option_with_its_default_and_choices(acofer):
-    shown = acofer("search", "--help").out
+@pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.command)
+def test_the_help_shows_every_option_with_its_default_and_choices(acofer, kind):
+    shown = acofer(kind.command, "--help").out
     words = " ".join(shown.split())
-    for option in visible_options():
+    for option in plain_options(kind):
         assert f"  {flag_of(option)} " in shown
-        if option.default is not None:
+        if option.default is not None and option.name != "net":  # which has to be named
             assert f"(default {option.default})" in words
         assert ", ".join(option.metadata.get("choices", ())) in words
     assert max(map(len, shown.splitlines())) <= 100
 
 
-@pytest.mark.parametrize("command", [["embed"], ["data"], ["data", "info"], ["cache"], ["cache", "list"], ["predict"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train"],
+        ["nets"],
+        ["embed"],
+        ["data"],
+        ["data", "info"],
+        ["data", "faces"],
+        ["cache"],
+        ["cache", "list"],
+        ["predict"],
+    ],
+)
 def test_every_command_has_a_help(acofer, command):
     outcome = acofer(*command, "--help")
     assert outcome.code == 0
@@ -93,7 +110,7 @@ def test_the_later_source_of_an_option_wins(acofer, workplace, monkeypatch):
     monkeypatch.setenv("ACOFER_RHO", "0.6")
     outcome = acofer("search", "--config", "run.toml", *SMALL, "--rho", "0.7", "--out", "run", "--quiet", "--json")
     assert outcome.code == 0, outcome.err
-    kept = read_toml("run/config.toml")
+    kept = read_toml("run/config.toml", SearchConfig)
     wanted = {"q0": SearchConfig.q0, "alpha": 2.0, "beta": 3.0, "rho": 0.7}  # default < file < environment < flag
     assert {name: kept[name] for name in wanted} == wanted
     assert kept["ants"] == 2
@@ -307,14 +324,16 @@ def test_a_terminal_sees_bars(capsys, monkeypatch):
     with ProgressDisplay() as progress:
         for done in range(5):
             progress("search", done, 4)
+        progress.say("[half] done")
     shown = capsys.readouterr()
     assert "search" in shown.err
     assert "4/4" in shown.err
+    assert "[half] done\n" in shown.err
     assert shown.out == ""
 
 
 def test_the_options_of_a_kept_run_are_those_that_were_given(kept_run):
-    kept = SearchConfig(**read_toml(kept_run[0] / "config.toml"))
+    kept = SearchConfig(**read_toml(kept_run[0] / "config.toml", SearchConfig))
     assert (
         dataclasses.replace(kept)
         == SearchConfig(

@@ -1,11 +1,13 @@
 import copy
+import errno
 from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from acofer.report.figures import FIGURES, write_figures
+from acofer.errors import StoreError
+from acofer.report.figures import FIGURES, write_each, write_figures
 from acofer.scoring.metrics import scorecard
 
 
@@ -99,6 +101,17 @@ def test_the_same_numbers_give_the_same_svg(tmp_path):
     assert numbers == before
 
 
+def test_a_figure_that_cannot_be_written_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    def full(self, path, **_):
+        path.write_bytes(b"half a figure")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(StoreError, match=r"a figure cannot be written .* No space left on device"):
+        write_figures(numbers_of(), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("protocol", ["leaky-smote-first", "leaky-smote-test"])
 def test_a_leaky_protocol_is_named_in_every_figure(tmp_path, protocol):
     write_figures(numbers_of(protocol=protocol), tmp_path)
@@ -160,12 +173,7 @@ def test_a_class_name_is_shown_as_it_is_written(tmp_path):
     assert "ärgerlich" in text
 
 
-def test_the_legend_lies_outside_of_the_data(tmp_path, monkeypatch):
-    from matplotlib.figure import Figure
-
-    drawn = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k))
+def test_the_legend_lies_outside_of_the_data(tmp_path, drawn):
     numbers = long_run([16, 33], 2, restarts=(0,))
     for number, row in enumerate(numbers["search"]["scored"]):
         row["estimate"] = number % 4 == 2  # as many kinds of marks as there can be
@@ -337,26 +345,20 @@ def test_one_mark_where_the_best_is_chosen():
     assert any(label.startswith("best, and chosen (1se)") for label in labels)
 
 
-def maps_of(layers, monkeypatch, folder):
+def maps_of(layers, drawn, folder):
     """Draw the figure of features; return its maps."""
-    from matplotlib.figure import Figure
-
-    drawn = []
-    save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: drawn.append(self) or save(self, *a, **k))
-    monkeypatch.setattr("acofer.report.figures.FIGURES", {"features": FIGURES["features"]})
-    write_figures({**numbers_of(), "features": layers}, folder)
+    write_each({"features": FIGURES["features"]}, {**numbers_of(), "features": layers}, folder)
     drawn[-1].draw_without_rendering()
     return [axes for axes in drawn[-1].axes if axes.images]
 
 
-def test_each_layer_has_a_map_of_its_places(tmp_path, monkeypatch):
+def test_each_layer_has_a_map_of_its_places(tmp_path, drawn):
     layers = [
         places_of("block_6_expand_relu", 192, [[1, 2, 3], [4, 5, 6], [7, 8, 90]]),
         places_of("block_13_expand_relu", 576, [[10, 0], [0, 40]]),
         places_of("out_relu", 1280, [[17]]),
     ]
-    maps = maps_of(layers, monkeypatch, tmp_path)
+    maps = maps_of(layers, drawn, tmp_path)
     assert len(maps) == 3
     for axes, layer in zip(maps, layers, strict=True):
         assert axes.get_title() == f"{layer['layer']}\n{layer['chosen']} of {layer['of']:,}"
@@ -367,9 +369,9 @@ def test_each_layer_has_a_map_of_its_places(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 17])
-def test_maps_and_their_titles_do_not_run_into_each_other(count, tmp_path, monkeypatch):
+def test_maps_and_their_titles_do_not_run_into_each_other(count, tmp_path, drawn):
     layers = [places_of(f"block{i}a_expand_activation", 192, [[i] * 12] * 12) for i in range(count)]
-    maps = maps_of(layers, monkeypatch, tmp_path)
+    maps = maps_of(layers, drawn, tmp_path)
     boxes = [box for axes in maps for box in (axes.get_window_extent(), axes.title.get_window_extent())]
     assert len(boxes) == 2 * count
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
@@ -380,6 +382,6 @@ def test_maps_and_their_titles_do_not_run_into_each_other(count, tmp_path, monke
     assert not any(axes.texts for axes in maps), "no room for 144 counts"
 
 
-def test_features_of_which_none_is_chosen_draw(tmp_path, monkeypatch):
-    (axes,) = maps_of([places_of("out_relu", 2, [[0, 0]])], monkeypatch, tmp_path)
+def test_features_of_which_none_is_chosen_draw(tmp_path, drawn):
+    (axes,) = maps_of([places_of("out_relu", 2, [[0, 0]])], drawn, tmp_path)
     assert axes.images[0].get_clim() == (0, 1)

@@ -9,6 +9,7 @@ from acofer.scoring.metrics import (
     LOG_LOSS_FLOOR,
     METRICS,
     RATES,
+    binary_accuracy,
     confusion,
     log_loss,
     metric_named,
@@ -132,3 +133,16 @@ def test_more_comparisons_widen_the_interval():
     narrow = paired_difference(y, one, [other])["interval"]
     wide = paired_difference(y, one, [other], comparisons=3)["interval"]
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+def test_binary_accuracy_counts_a_yes_or_no_for_each_class():
+    rng = np.random.default_rng(3)
+    outputs, y = rng.random((200, 5)), rng.integers(0, 5, 200)
+    measured = binary_accuracy(y, outputs)
+    right = sum((outputs[i, c] > 0.5) == (y[i] == c) for i in range(200) for c in range(5))
+    assert measured["value"] == pytest.approx(right / 1000)
+    low, high = measured["interval"]
+    assert low < measured["value"] < high
+    by_row = ((outputs > 0.5) == np.eye(5, dtype=bool)[y]).mean(axis=1)
+    assert high - low == pytest.approx(2 * 1.96 * by_row.std() / np.sqrt(200), rel=0.1)
+    assert binary_accuracy(np.arange(7), np.zeros((7, 7)))["value"] == pytest.approx(6 / 7)
