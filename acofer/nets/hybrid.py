@@ -91,7 +91,7 @@ def _under_head(
         scale, offset = scaling_of(name)
         scaled = layers.Rescaling(scale, offset, name=f"{name}_scaling")(unscaled)
         base = extractor(load_base(name, image_size, weights[name]), name, trainable=trainable == "all")
-        pooled.append(layers.GlobalAveragePooling2D(name=f"{name}_mean")(base(scaled, training=False)))
+        pooled.append(layers.GlobalAveragePooling2D(name=f"{name}_mean")(base(scaled)))
     x = pooled[0] if len(pooled) == 1 else layers.Concatenate(name="joined")(pooled)
     for i, n in enumerate(units, start=1):
         x = layers.Dense(n, activation="relu", name=f"dense{i}")(x)

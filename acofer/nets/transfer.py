@@ -42,6 +42,6 @@ def mobilenetv2_transfer(
     base = extractor(
         load_base("mobilenetv2", image_size, weights["mobilenetv2"]), "mobilenetv2", trainable=trainable == "all"
     )
-    x = layers.GlobalAveragePooling2D(name="mobilenetv2_mean")(base(scaled, training=False))
+    x = layers.GlobalAveragePooling2D(name="mobilenetv2_mean")(base(scaled))
     x = layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(inputs, predictions(x, n_classes), name="mobilenetv2-transfer")
