@@ -70,3 +70,17 @@ def test_another_backend_builds_trains_and_predicts_the_same(backend: str, tmp_p
     for name, outputs in expected.items():
         tolerance = 1e-3 * outputs.std(axis=0).max()
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), outputs, rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_going_on_gives_the_same_there(backend: str) -> None:
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    tests = str(Path(__file__).with_name("test_training.py"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "going_on", tests],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
