@@ -53,12 +53,20 @@ def only_classes(images: ImageSet, names: Sequence[str]) -> ImageSet:
     labels = sorted({known[name.lower()] for name in names})
     if len(labels) != len(names) or len(labels) < 2:
         raise ConfigError(f"classes: expected at least two names, each once; got {', '.join(names)}")
-    rows = np.flatnonzero(np.isin(images.labels, labels))
+    some = some_rows(images, np.flatnonzero(np.isin(images.labels, labels)))
+    return dataclasses.replace(
+        some,
+        labels=np.searchsorted(labels, some.labels).astype(np.int16),
+        class_names=tuple(images.class_names[label] for label in labels),
+    )
+
+
+def some_rows(images: ImageSet, rows: NDArray[np.int64], pictures: Pictures | None = None) -> ImageSet:
+    """Return some rows of a data set, or what `pictures` were made of them."""
     return dataclasses.replace(
         images,
-        pictures=SomePictures(images.pictures, rows),
-        labels=np.searchsorted(labels, images.labels[rows]).astype(np.int16),
-        class_names=tuple(images.class_names[label] for label in labels),
+        pictures=SomePictures(images.pictures, rows) if pictures is None else pictures,
+        labels=images.labels[rows],
         parts=None if images.parts is None else images.parts[rows],
         row_names=[images.row_names[row] for row in rows.tolist()],
     )

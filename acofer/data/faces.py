@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.data.classes import SomePictures
+from acofer.data.classes import some_rows
 from acofer.data.landmarks import BORDER, N_LANDMARKS, DlibModel, FaceModel, Picture, locate_face
 from acofer.data.pictures import picture_digest
 from acofer.errors import DataError, StoreError, demand, nearest
@@ -148,8 +148,8 @@ def find_faces(
         )
     boxes, squares = _cropped(images.pictures, landmarks, rows, margin, size, padding)
     missed_rows = np.flatnonzero(~has_face)
-    missed = _some(images, missed_rows, SomePictures(images.pictures, missed_rows), f"{images.name}-without-face")
-    faces = _some(images, rows, squares, f"{images.name}-faces")
+    missed = dataclasses.replace(some_rows(images, missed_rows), name=f"{images.name}-without-face")
+    faces = dataclasses.replace(some_rows(images, rows, squares), name=f"{images.name}-faces")
     if len(missed):
         faces = dataclasses.replace(faces, warnings=(*images.warnings, _warning(missed, len(images), without)))
     return FoundFaces(faces, rows, boxes, landmarks[rows], missed, missed_rows, seconds)
@@ -163,17 +163,6 @@ def _check(size: int, without: str, margin: float, padding: str, enlarge: int | 
     demand("enlarge", enlarge, "a whole number of 1 to 16", is_factor)
     for name, share in (("margin", margin), ("border", border)):
         demand(name, share, "a share of 0 to 1", 0 <= share <= 1)
-
-
-def _some(images: ImageSet, rows: NDArray[np.int64], pictures: Pictures, name: str) -> ImageSet:
-    return dataclasses.replace(
-        images,
-        name=name,
-        pictures=pictures,
-        labels=images.labels[rows],
-        parts=None if images.parts is None else images.parts[rows],
-        row_names=[images.row_names[row] for row in rows],
-    )
 
 
 def _warning(missed: ImageSet, n: int, without: str) -> str:

@@ -12,7 +12,6 @@ network's ``preprocess_input`` does.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from acofer.errors import ConfigError, DataError
 from acofer.features.layers import check_pooling, chosen_layers, describe_layer, grid_cells, grid_of, name_features
-from acofer.pretrained.base import import_keras, load_base
+from acofer.pretrained.base import backend_versions, import_keras, load_base
 from acofer.pretrained.squares import prepare
 from acofer.pretrained.weights import Architecture, Weights, architecture
 
@@ -89,9 +88,7 @@ class Backbone:
     @property
     def versions(self) -> dict[str, str]:
         """Versions of Keras and of its backend."""
-        keras = sys.modules["keras"]
-        backend = keras.backend.backend()
-        return {"keras": keras.__version__, backend: getattr(sys.modules.get(backend), "__version__", "unknown")}
+        return backend_versions()
 
 
 def load_backbone(

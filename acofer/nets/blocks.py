@@ -56,3 +56,11 @@ def predictions(features: Any, n_classes: int, activation: str = "softmax") -> A
     """Return the last layer; it computes in float32 also where the rest is in mixed precision."""
     layers = import_keras().layers
     return layers.Dense(n_classes, activation=activation, name="predictions", dtype="float32")(features)
+
+
+def under_softmax(inputs: Any, features: Any, n_classes: int, dropout: float, name: str) -> Any:
+    """Return a network that averages the last map over its places and predicts from that."""
+    keras = import_keras()
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(features)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    return keras.Model(inputs, predictions(x, n_classes), name=name)

@@ -1,4 +1,4 @@
-"""What a network runs on: the backend of Keras, and its device."""
+"""What a network runs on: the device of Keras' backend, and what that shares with others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from acofer.pretrained.base import import_keras
-
-
-def backend_versions() -> dict[str, str]:
-    """Return the versions of Keras and of its backend."""
-    keras = import_keras()
-    backend = keras.backend.backend()
-    return {"keras": keras.__version__, backend: str(getattr(sys.modules.get(backend), "__version__", "unknown"))}
 
 
 def device() -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from acofer.nets.blocks import extractor, freeze, pixels, predictions, scaling_of
+from acofer.nets.blocks import extractor, freeze, pixels, scaling_of, under_softmax
 from acofer.pretrained.base import import_keras, load_base
 from acofer.pretrained.weights import Weights
 
@@ -51,7 +51,7 @@ def mobilenet(
     """
     inputs, scaled = pixels(image_size, 3, scaling_of(NAME))
     base = extractor(load_base(NAME, image_size, weights[NAME]), NAME, trainable=trainable == "all")
-    return _under_softmax(inputs, base(scaled), n_classes, dropout, "mobilenet")
+    return under_softmax(inputs, base(scaled), n_classes, dropout, "mobilenet")
 
 
 def mobilenet_skip(
@@ -158,7 +158,7 @@ def _threaded(
     for i, block in enumerate(blocks, start=1):
         y = _through(block, x)
         x = add(name=f"add{i}")([y, *branches(x, y, i)])
-    return _under_softmax(inputs, x, n_classes, dropout, name)
+    return under_softmax(inputs, x, n_classes, dropout, name)
 
 
 def _blocks(base: Any) -> list[list[Any]]:
@@ -211,10 +211,3 @@ def _attended(x: Any, heads: int, units: int, key_grid: int, layer_norm: bool, z
         kernel = attention.output_dense.kernel
         kernel.assign(np.zeros(kernel.shape))
     return layers.Reshape((side, side, channels), name=f"{name}_map")(answers)
-
-
-def _under_softmax(inputs: Any, features: Any, n_classes: int, dropout: float, name: str) -> Any:
-    keras = import_keras()
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(features)
-    x = keras.layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(inputs, predictions(x, n_classes), name=name)

@@ -193,23 +193,18 @@ class Training:
             Where the state is that of another network, or damaged.
         """
         optimizer = self._optimizer_variables()
+        lists = {"weights": self._kept, "best": self._kept, "optimizer": optimizer}
+        wanted = {f"{name}/{i:05d}": v for name, variables in lists.items() for i, v in enumerate(variables)}
+        fits = state.keys() == {"course", *wanted} and all(tuple(v.shape) == state[n].shape for n, v in wanted.items())
         try:
             course = Course.from_json(bytes(state["course"]).decode())
-            arrays = {
-                name: [state[f"{name}/{i:05d}"] for i in range(len(variables))]
-                for name, variables in (("weights", self._kept), ("best", self._kept), ("optimizer", optimizer))
-            }
-            fits = all(
-                tuple(v.shape) == a.shape
-                for name, variables in (("weights", self._kept), ("best", self._kept), ("optimizer", optimizer))
-                for v, a in zip(variables, arrays[name], strict=True)
-            )
         except (KeyError, TypeError, ValueError):
             fits = False
-        if not fits or len(state) != 1 + 2 * len(self._kept) + len(optimizer):
+        if not fits:
             raise DataError(
                 f"expected a checkpoint of {self.model.name} as it is configured; this one is of another net"
             )
+        arrays = {name: [state[n] for n in wanted if n.startswith(f"{name}/")] for name in lists}
         self.course, self._best = course, arrays["best"]
         _assign(self._kept, arrays["weights"])
         _assign(optimizer, arrays["optimizer"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from acofer.nets.blocks import extractor, pixels, predictions, scaling_of
-from acofer.pretrained.base import import_keras, load_base
+from acofer.nets.blocks import extractor, pixels, scaling_of, under_softmax
+from acofer.pretrained.base import load_base
 from acofer.pretrained.weights import Weights
 
 
@@ -36,12 +36,8 @@ def mobilenetv2_transfer(
     -------
     keras.Model
     """
-    keras = import_keras()
-    layers = keras.layers
     inputs, scaled = pixels(image_size, 3, scaling_of("mobilenetv2"))
     base = extractor(
         load_base("mobilenetv2", image_size, weights["mobilenetv2"]), "mobilenetv2", trainable=trainable == "all"
     )
-    x = layers.GlobalAveragePooling2D(name="mobilenetv2_mean")(base(scaled))
-    x = layers.Dropout(dropout, name="dropout")(x)
-    return keras.Model(inputs, predictions(x, n_classes), name="mobilenetv2-transfer")
+    return under_softmax(inputs, base(scaled), n_classes, dropout, "mobilenetv2-transfer")

@@ -111,6 +111,13 @@ def import_keras() -> Any:
     return keras
 
 
+def backend_versions() -> dict[str, str]:
+    """Return the versions of Keras and of its backend."""
+    keras = import_keras()
+    backend = keras.backend.backend()
+    return {"keras": keras.__version__, backend: str(getattr(sys.modules.get(backend), "__version__", "unknown"))}
+
+
 @contextlib.contextmanager
 def layers_compute_in(policy: str) -> Iterator[None]:
     """Let new layers compute in another precision than float32, e.g. ``"mixed_bfloat16"``."""

@@ -58,7 +58,7 @@ class RunFolder:
     """
 
     def __init__(self, out: str | None, name: str) -> None:
-        self.place = Path(out) if out else Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+        self.place = place_of_run(out, name)
         self._made: list[Path] = []
         try:
             if is_taken(self.place):
@@ -132,6 +132,11 @@ class RunFolder:
         """Leave nothing behind."""
         shutil.rmtree(self._draft, ignore_errors=True)
         remove_empty(self._made)
+
+
+def place_of_run(out: str | None, name: str) -> Path:
+    """Return where a run is to stand: `out`, else ``runs/<time>-<name>`` in the working directory."""
+    return Path(out) if out else Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
 
 
 def made_parents(place: Path) -> list[Path]:

@@ -7,14 +7,23 @@ from pathlib import Path
 from acofer.config.common import PictureOptions
 from acofer.config.search import SearchConfig
 from acofer.data.load import load_faces
+from acofer.data.splits import make_split
 from acofer.features.cache import Store
 from acofer.features.embed import embed
-from acofer.records import Embeddings, ImageSet, Progress
+from acofer.records import Embeddings, ImageSet, Progress, Split
 
 
 def configured_pictures(config: PictureOptions, progress: Progress | None = None) -> ImageSet:
     """Load the pictures that `config` names."""
     return load_faces(config.data, ferplus=config.ferplus, on_broken=config.on_broken, progress=progress)
+
+
+def configured_split(config: PictureOptions, images: ImageSet, seed: int) -> Split:
+    """Split `images` as `config` asks: where it leaves that open, officially if the source has parts."""
+    kind = config.split
+    if kind == "auto":
+        kind = "stratified" if images.parts is None else "official"
+    return make_split(images, kind, seed=seed)
 
 
 def faces_folder(cache_dir: str | None = None) -> Path:

@@ -23,7 +23,6 @@ from acofer.colony.search import SearchTrace, search_path, settle
 from acofer.colony.size import size_grid
 from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
-from acofer.data.splits import make_split
 from acofer.errors import ConfigError
 from acofer.features.cache import Store
 from acofer.forest.forest import compile_kernels
@@ -35,7 +34,7 @@ from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
 from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of, training_rows
 from acofer.runs.model import write_model
-from acofer.runs.pictures import configured_embeddings, configured_pictures
+from acofer.runs.pictures import configured_embeddings, configured_pictures, configured_split
 from acofer.runs.places import absolute
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial, top_by
@@ -159,10 +158,7 @@ def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tup
     with _stage(watch, progress, "reading"):
         images = configured_pictures(config, progress)
     with watch.stage("splitting"):
-        kind = config.split
-        if kind == "auto":
-            kind = "stratified" if images.parts is None else "official"
-        split = make_split(images, kind, seed=config.seed)
+        split = configured_split(config, images, config.seed)
     with watch.stage("embedding"):
         embeddings = configured_embeddings(config, images, progress)
     return images, split, embeddings

@@ -17,7 +17,6 @@ from acofer.data.classes import only_classes
 from acofer.data.faces import find_faces
 from acofer.data.load import NAMED
 from acofer.data.pictures import ArrayPictures
-from acofer.data.splits import make_split
 from acofer.errors import DataError
 from acofer.features.balance import balance
 from acofer.nets.build import build_net, check_net, weights_of
@@ -30,7 +29,7 @@ from acofer.pretrained.weights import KEYWORDS, Weights
 from acofer.records import ImageSet, Progress, Split
 from acofer.runs.machine import Stopwatch
 from acofer.runs.network import read_network
-from acofer.runs.pictures import configured_pictures, faces_folder
+from acofer.runs.pictures import configured_pictures, configured_split, faces_folder
 from acofer.runs.places import absolute
 from acofer.runs.train_record import Trained, training_numbers
 from acofer.runs.training_folder import NETWORK, PREDICTIONS, TrainingFolder
@@ -38,6 +37,7 @@ from acofer.scoring.protocol import SealedLabels, check_disjoint
 from acofer.writing import written_beside
 
 Draw = Callable[[dict[str, Any], Path], None]
+_AS_IN_RECIPE = ("batch_size", "learning_rate", "lowest_rate", "plateau", "patience", "loss", "balance")
 OnEpoch = Callable[[EpochRow], None]
 
 
@@ -144,8 +144,7 @@ def settled(config: TrainConfig, net: Net) -> TrainConfig:
         "flip": "on" if recipe.augmentation.flip else "off",
         "precision": "bfloat16" if config.precision == "auto" and device()["kind"] == "gpu" else "float32",
         **{name: getattr(recipe.augmentation, name) for name in ("shift", "rotate", "zoom")},
-        **{name: getattr(recipe, name) for name in ("batch_size", "learning_rate", "lowest_rate", "plateau")},
-        **{name: getattr(recipe, name) for name in ("patience", "loss", "balance")},
+        **{name: getattr(recipe, name) for name in _AS_IN_RECIPE},
     }
     if config.learning_rate != "auto":
         meant["lowest_rate"] = min(recipe.lowest_rate, float(config.learning_rate))
@@ -155,7 +154,7 @@ def settled(config: TrainConfig, net: Net) -> TrainConfig:
 
 def _prepared(config: TrainConfig, net: Net, progress: Progress) -> _Session:
     watch = Stopwatch()
-    size, seed = int(config.image_size), config.seed
+    size = int(config.image_size)
     with watch.stage("reading"):
         images = configured_pictures(config, progress)
         if config.classes is not None:
@@ -166,8 +165,7 @@ def _prepared(config: TrainConfig, net: Net, progress: Progress) -> _Session:
             images = find_faces(images, size=size, without=config.faces, folder=folder, progress=progress).images
     check_net(net, size, images.n_classes, config.net_params)
     with watch.stage("splitting"):
-        kind = config.split if config.split != "auto" else "stratified" if images.parts is None else "official"
-        split = make_split(images, kind, seed=seed)
+        split = configured_split(config, images, config.seed)
         check_disjoint(train=split.train, validation=split.validation, test=split.test)
     with watch.stage("building"):
         model, weights, started_from = _network(config, net, images.n_classes, progress)

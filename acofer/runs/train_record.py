@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from acofer.config.train import TrainConfig
 from acofer.nets.count import multiply_adds, parameters
-from acofer.nets.device import backend_versions, device
+from acofer.nets.device import device
 from acofer.nets.table import Net
 from acofer.nets.timing import timing
 from acofer.nets.training import Course, as_probabilities
+from acofer.pretrained.base import backend_versions
 from acofer.pretrained.weights import Weights
 from acofer.records import ImageSet, Split
 from acofer.runs.machine import machine, peak_memory, versions

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ from acofer.config.sources import read_toml
 from acofer.config.train import TrainConfig
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 from acofer.nets.training import EpochRow
-from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, remove_empty
+from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, place_of_run, remove_empty
 from acofer.writing import written_beside
 
 CHECKPOINT, HISTORY, NETWORK, PREDICTIONS = "checkpoint.npz", "history.csv", "model.keras", "predictions.npz"
@@ -60,7 +59,7 @@ class TrainingFolder:
         ConfigError
             If something is there already.
         """
-        place = Path(out) if out else Path("runs") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+        place = place_of_run(out, name)
         if is_taken(place):
             raise ConfigError(
                 f"out: {place} exists already; name a new folder with --out, or go on with --resume {place}"

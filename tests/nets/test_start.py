@@ -5,9 +5,10 @@ import pytest
 
 from acofer.errors import DataError
 from acofer.nets.build import build_net
-from acofer.nets.device import backend_versions, device
+from acofer.nets.device import device
 from acofer.nets.start import extractor_names, start_from
 from acofer.nets.timing import timing
+from acofer.pretrained.base import backend_versions
 
 keras = pytest.importorskip("keras")
 

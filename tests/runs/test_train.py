@@ -16,7 +16,7 @@ from PIL import Image
 
 from acofer.config.sources import train_config
 from acofer.config.train import TrainConfig
-from acofer.data.classes import SomePictures
+from acofer.data.classes import some_rows
 from acofer.data.demo import load_demo
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 from acofer.nets.build import build_net
@@ -43,14 +43,7 @@ def few_faces(counts: Sequence[int] = (4,) * 7) -> ImageSet:
         for part in range(3)
         for label, n in enumerate(counts)
     ]
-    rows = np.sort(np.concatenate(chosen))
-    return dataclasses.replace(
-        demo,
-        pictures=SomePictures(demo.pictures, rows),
-        labels=demo.labels[rows],
-        parts=demo.parts[rows],
-        row_names=[demo.row_names[row] for row in rows],
-    )
+    return some_rows(demo, np.sort(np.concatenate(chosen)))
 
 
 @pytest.fixture(autouse=True)
