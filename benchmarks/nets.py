@@ -32,7 +32,6 @@ from acofer.pretrained.weights import resolve_weights
 _RATES = ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1")
 _TRAIN_ROWS = 28_709  # of FER2013's official split
 _STEPS = 6
-_DAY = 86_400
 
 
 def run_row(folder: Path) -> Row:
@@ -79,8 +78,8 @@ def absent_row(net: Net) -> Row:
     missing = [name for name in net.backbones if resolve_weights("imagenet", name, size).digest is None]
     reasons = [f"ImageNet weights of {name} not at hand" for name in missing]
     if device()["kind"] == "cpu":
-        days = step_seconds(net) * _TRAIN_ROWS / net.recipe.batch_size * net.recipe.epochs / _DAY
-        reasons.append(f"no GPU: {net.recipe.epochs} epochs would take {days:.1f} days here")
+        hours = step_seconds(net) * _TRAIN_ROWS / net.recipe.batch_size * net.recipe.epochs / 3600
+        reasons.append(f"no GPU: {net.recipe.epochs} epochs would take {hours:.1f} hours here")
     return {
         "net": net.name,
         "status": "not run",
