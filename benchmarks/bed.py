@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from results import Row
-from scipy.stats import t as student
 
+from acofer.bench.stats import holm as holm  # asked of here by bank.py and classifiers.py
+from acofer.bench.stats import t_interval
 from acofer.colony.colony import AntColony, ColonySettings
 from acofer.colony.conditional import ConditionalHeuristic
 from acofer.colony.exchange import exchange
 from acofer.errors import AcoferError, ConfigError, DataError, MissingFileError
 from acofer.features.bank import Bank
 from acofer.records import SubsetScore
-from acofer.scoring.metrics import BOOTSTRAP_DRAWS, brier, confusion, rates
+from acofer.scoring.metrics import brier, confusion, percentile_interval, rates, resampled_means
 from acofer.scoring.moments import FoldMoments
 from acofer.scoring.protocol import SealedLabels, standard_error, stratified_folds
 from acofer.scoring.ridge import RidgeScorer, fit_ridge
@@ -399,15 +400,6 @@ def row_of(bed: Bed, own: Judged) -> Row:
     }
 
 
-def t_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and its 95 % t-interval; nan for both ends of a single value."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    half = float(student.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half
-
-
 def paired_seeds(ours: Sequence[Judged], theirs: Sequence[Judged]) -> list[tuple[Judged, Judged]]:
     """Pair by seed; a rival without seeds meets each of ours."""
     by_seed = {rival.choice.seed: rival for rival in theirs}
@@ -427,26 +419,15 @@ def brier_difference(pairs: Sequence[tuple[Judged, Judged]]) -> tuple[float, flo
 def accuracy_difference(y: Labels, pairs: Sequence[tuple[Judged, Judged]]) -> tuple[float, float, float, float]:
     """Return by how much ours are more accurate on the test part, a 95 % interval, and a two-sided p-value.
 
-    The mean over pairs is taken on each test row; then the rows are bootstrapped as
-    `acofer.scoring.metrics.paired_difference` does, which takes several of one side only. The p-value is twice the
-    share of draws on the other side of zero, the observed one counted among them (Davison and Hinkley, Bootstrap
-    Methods and their Application, 1997, section 4.2).
+    The mean over pairs is taken on each test row; then the rows are bootstrapped. The p-value is twice the share of
+    draws on the other side of zero, the observed one counted among them (Davison and Hinkley, Bootstrap Methods and
+    their Application, 1997, section 4.2).
     """
     by_row = np.mean([(own.predicted == y).astype(int) - (rival.predicted == y) for own, rival in pairs], axis=0)
-    values, counts = np.unique(by_row, return_counts=True)
-    drawn = np.random.default_rng(0).multinomial(len(y), counts / len(y), size=BOOTSTRAP_DRAWS) @ values / len(y)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    drawn = resampled_means(by_row, seed=0)
+    low, high = percentile_interval(drawn)
     beyond = min(np.sum(drawn <= 0), np.sum(drawn >= 0))
-    return float(by_row.mean()), float(low), float(high), min(1.0, 2 * float(1 + beyond) / (1 + len(drawn)))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for all of them together (Holm, Scandinavian Journal of Statistics 6(2), 1979)."""
-    adjusted, so_far = [0.0] * len(p_values), 0.0
-    for place, number in enumerate(np.argsort(p_values, kind="stable").tolist()):
-        so_far = max(so_far, min(1.0, (len(p_values) - place) * p_values[number]))
-        adjusted[number] = so_far
-    return adjusted
+    return float(by_row.mean()), low, high, min(1.0, 2 * float(1 + beyond) / (1 + len(drawn)))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -22,8 +22,19 @@ _METAVARS = {
     "out": "FOLDER",
     "classes": "NAMES",
     "start": "RUNS",
+    "space": "KNOBS",
+    "timeout": "TIME",
+    "storage": "WHERE",
 }
-_BY_KIND = {"int": "N", "float": "X", "int | str": "N", "float | str": "X", "int | float | str": "SIZE"}
+_BY_KIND = {
+    "int": "N",
+    "float": "X",
+    "int | None": "N",
+    "float | None": "X",
+    "int | str": "N",
+    "float | str": "X",
+    "int | float | str": "SIZE",
+}
 Kind = TypeVar("Kind", bound=Options)
 
 

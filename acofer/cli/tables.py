@@ -66,7 +66,8 @@ def _titled(numbers: dict[str, Any], text: str) -> str:
     return text if protocol == "clean" else f"{text} [{protocol}]"
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """Return an empty table with a title, as all commands print them."""
     from rich import box
     from rich.text import Text
 
@@ -82,7 +83,7 @@ def _contenders(numbers: dict[str, Any]) -> Table:
     """One row a measure; the chosen subset and its nulls side by side, intervals below the values."""
     cards, draws = numbers["contenders"], numbers["random draws"]
     rows = cards["colony"]["rows"]
-    table = _table(_titled(numbers, f"Test part, {rows:,} rows, opened once (95 % bootstrap intervals)"))
+    table = plain_table(_titled(numbers, f"Test part, {rows:,} rows, opened once (95 % bootstrap intervals)"))
     table.add_column("", no_wrap=True)
     named = [name for name in cards if not name.startswith("random")]
     for name in named:
@@ -104,7 +105,7 @@ def _with_interval(rate: dict[str, Any]) -> str:
 def _rates(numbers: dict[str, Any]) -> Table:
     """One row a measure, with its interval beside it."""
     card = numbers["test"]
-    table = _table(f"Test part, {card['rows']:,} rows, opened once")
+    table = plain_table(f"Test part, {card['rows']:,} rows, opened once")
     for column in ("", numbers["net"]["name"], "95 % bootstrap"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     for measure in (*RATES, "binary accuracy"):
@@ -117,7 +118,7 @@ def _per_class(numbers: dict[str, Any], card: dict[str, Any], whose: str) -> Tab
     names = numbers["data"]["classes"]
     shows_confusion = len(names) <= _MOST_CONFUSED
     where = "; right: where its pictures went, %" if shows_confusion else ""
-    table = _table(_titled(numbers, f"{whose} by class{where}"))
+    table = plain_table(_titled(numbers, f"{whose} by class{where}"))
     columns = [str(c) for c in range(len(names))] if shows_confusion else []
     for column in ("class", "rows", "precision", "recall", "F1", *columns):
         table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)

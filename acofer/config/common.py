@@ -8,6 +8,16 @@ from typing import Any
 from acofer.config.options import Options, choice, option
 
 
+def is_list(names: str) -> bool:
+    """Whether text is names with commas between them."""
+    return all(name.strip() for name in names.split(","))
+
+
+def listed(text: str | None) -> list[str]:
+    """Return the names in such text."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
 @dataclass(frozen=True)
 class PictureOptions(Options):
     """Which pictures, and how they are split; the first options of every command that computes with pictures."""
@@ -20,6 +30,12 @@ class PictureOptions(Options):
         "auto",
         "auto: the official split where there is one, else stratified",
         ("auto", "official", "stratified"),
+    )
+    split_seed: int | None = option(
+        "data", None, "seed of a stratified split; default the run's seed", "0 or more", lambda v: v >= 0
+    )
+    classes: str | None = option(
+        "data", None, "only these classes, by name, with commas between them", "names, with commas between", is_list
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from acofer.config.common import PictureOptions, name_option, out_option, seed_option
 from acofer.config.options import choice, option, table
 
-PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test")
+PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test", "validation-as-test")
 RIDGE_FOLDS = 5
 """Folds by which ridge scores where none are asked for; in closed form they cost next to nothing."""
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from acofer.config.common import PictureOptions, name_option, out_option, seed_option
+from acofer.config.common import PictureOptions, is_list, name_option, out_option, seed_option
 from acofer.config.options import Check, choice, option, table
 from acofer.errors import ConfigError
 
@@ -14,10 +14,6 @@ from acofer.errors import ConfigError
 def _auto_or(section: str, text: str, expected: str, check: Check) -> Any:
     """Declare an option that is a number, or left to the architecture's own recipe."""
     return option(section, "auto", text, f"auto, or {expected}", lambda v: v == "auto" or check(v))
-
-
-def _is_list(names: str) -> bool:
-    return all(name.strip() for name in names.split(","))
 
 
 def _is_kept_by_json(parameters: dict[str, Any]) -> bool:
@@ -39,9 +35,6 @@ class TrainConfig(PictureOptions):
 
     command: ClassVar[str] = "train"
 
-    classes: str | None = option(
-        "data", None, "only these classes, by name, with commas between them", "names, with commas between", _is_list
-    )
     faces: str = choice(
         "data",
         "off",
@@ -62,7 +55,7 @@ class TrainConfig(PictureOptions):
         None,
         "runs, with commas between them, whose weights to start from",
         "run folders, with commas between",
-        _is_list,
+        is_list,
         flag="--from",
     )
     balance: str = choice(

@@ -177,7 +177,7 @@ def write_demo(path: Path, n: int = N_PICTURES, seed: int = 0, progress: Progres
     """
     images, labels = draw_faces(n, seed, progress=progress)
     with written_beside(path, "the data set") as beside, beside.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, images=images, labels=labels, parts=official_parts(labels))
+        np.savez_compressed(file, images=images, labels=labels, parts=official_parts(labels))
 
 
 def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.uint8]]:

@@ -8,6 +8,7 @@
     subset.json     the chosen features: indices and names
     front.json      the Pareto front of score against size
     model.skops     the fitted classifier, in a format that runs no code when loaded
+    predictions.npz the test rows' labels, and class probabilities of the choice and of what it stands beside
     figures/        convergence, score against size, confusion, per class (SVG and PNG)
 """
 
@@ -27,13 +28,14 @@ from typing import Any
 
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 
-CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, FIGURES = (
+CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, PREDICTIONS, FIGURES = (
     "config.toml",
     "result.json",
     "trace.jsonl",
     "subset.json",
     "front.json",
     "model.skops",
+    "predictions.npz",
     "figures",
 )
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)

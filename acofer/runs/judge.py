@@ -93,9 +93,12 @@ def judge_of(
             judge = _any(config, estimator, material, n_classes)
     if config.screen == RIDGE:
         judge = _screened(config, judge, material, n_classes, progress)
-    if config.classifier in ("auto", RIDGE):
-        return judge
-    return dataclasses.replace(judge, final=partial(_final, config, material))
+    return dataclasses.replace(judge, final=final_of(config, judge, material))
+
+
+def final_of(config: SearchConfig, judge: Judge, material: Material) -> Callable[[Iterable[int]], Fit]:
+    """Return the judge's own final classifier, or the one that the configuration names instead."""
+    return judge.final if config.classifier in ("auto", RIDGE) else partial(_final, config, material)
 
 
 def check_classifiers(config: SearchConfig) -> None:

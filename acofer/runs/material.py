@@ -8,10 +8,12 @@ published pipelines do, so that a reader sees what it adds to a figure:
   neighbours of a test row stand in the training part, and the other way round.
 * ``leaky-smote-test``: a random 80/20 split, then SMOTE on the training part and,
   apart, on the test part. Synthetic test rows lie between real ones, where they are easy.
+* ``validation-as-test``: subsets are scored on the test part, and the best of them is tested there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -90,7 +92,7 @@ def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: S
     LeakageError
         If two parts of the split share a row.
     ConfigError
-        If a leaky protocol comes without SMOTE.
+        If a leaky protocol comes without what it leaks by.
     DataError
         If a class has too few rows to be cut or resampled.
     """
@@ -98,15 +100,22 @@ def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: S
     y = labels.astype(np.int64)
     if config.protocol == "clean":
         return _clean(config, values, y, split)
+    if config.protocol == "validation-as-test":
+        return _tested_on_validation(config, values, y, split)
     if config.protocol == "leaky-smote-first":
         return _resampled_first(config, values, y)
     return _resampled_test(config, values, y)
 
 
 def check_protocol(config: SearchConfig) -> None:
-    """Raise ConfigError where a leaky protocol is asked for without the SMOTE that it is named after."""
-    if config.protocol != "clean" and "smote" not in config.settled().balance:
+    """Raise ConfigError where a leaky protocol is asked for without what it leaks by."""
+    if "smote" in config.protocol and "smote" not in config.settled().balance:
         raise ConfigError(f"protocol {config.protocol} needs SMOTE; got balance {config.balance}; set --balance smote")
+    if config.protocol == "validation-as-test" and config.settled().folds:
+        raise ConfigError(
+            "protocol validation-as-test scores subsets on one part, not on folds; set --folds 0 and another scorer "
+            "than ridge"
+        )
 
 
 def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
@@ -114,15 +123,23 @@ def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: S
     developing = np.concatenate([split.train, split.validation])
     return Material(
         protocol=config.protocol,
-        X=values.part(developing) if isinstance(values, Bank) else np.asarray(values[developing]),
+        X=values.part(developing) if isinstance(values, Bank | BankRows) else np.asarray(values[developing]),
         y=y[developing],
         n_train=len(developing) if config.folds and config.join == "on" else len(split.train),
         resample="none" if config.balance == "weights" else config.balance,
-        X_test=values.part(split.test) if isinstance(values, Bank) else _float32(values, split.test),
+        X_test=values.part(split.test) if isinstance(values, Bank | BankRows) else _float32(values, split.test),
         sealed=SealedLabels(y[split.test]),
         test_rows=split.test,
         n_synthetic_test_rows=0,
     )
+
+
+def _tested_on_validation(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
+    """Put the test part in the validation part's place; the latter is left out."""
+    alone = dataclasses.replace(split, validation=np.empty(0, np.int64))
+    material, rows = _clean(config, values, y, alone), np.concatenate([split.train, split.test])
+    X = values.part(rows) if isinstance(values, Bank | BankRows) else np.asarray(values[rows])
+    return dataclasses.replace(material, X=X, y=y[rows])
 
 
 def _resampled_first(config: SearchConfig, values: NDArray, y: NDArray[np.int64]) -> Material:

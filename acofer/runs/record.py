@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from acofer.colony.search import AntRow, SearchTrace
 from acofer.config.search import SearchConfig
@@ -66,7 +67,7 @@ def run_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, tria
         "features": chosen_places(chosen.indices, on.embeddings.feature_names),
         **trial.numbers,
         "search score": search_score_numbers(
-            metric, chosen.value, on_test, is_same_classifier=_scorer_is_tested(config)
+            metric, chosen.value, on_test, is_same_classifier=scorer_is_tested(config)
         ),
         "without copies": _without_copies(on, trial),
         "verdict": verdict_sentence(trial.numbers, on.embeddings.values.shape[1], config.protocol),
@@ -78,21 +79,34 @@ def _on_test(on: Circumstances, metric: Metric, chosen: SubsetScore, trial: Tria
     model = trial.model
     if metric.name != "brier" or not isinstance(model, MomentRidgeClassifier):
         return float(trial.numbers["contenders"][COLONY][metric.entry]["value"])
-    # As subsets are scored in closed form: not clipped, and with class weights each class counts the same.
     raw = model.decision_function(columns(on.material.X_test, chosen.indices))
-    errors = ((raw - np.eye(on.images.n_classes)[trial.labels]) ** 2).sum(axis=1)
-    if on.config.balance != "weights":
+    return raw_brier(raw, trial.labels, is_weighted=on.config.balance == "weights")
+
+
+def raw_brier(raw: NDArray[np.floating], labels: NDArray[np.int64], *, is_weighted: bool) -> float:
+    """Return the Brier score as subsets are scored in closed form: not clipped; with weights, classes count the same.
+
+    Parameters
+    ----------
+    raw : ndarray, shape (n, n_classes)
+        Ridge's scores.
+    labels : ndarray of int64, shape (n,)
+    is_weighted : bool
+    """
+    errors = ((raw - np.eye(raw.shape[1])[labels]) ** 2).sum(axis=1)
+    if not is_weighted:
         return float(errors.mean())
-    return float(np.mean([errors[trial.labels == label].mean() for label in np.unique(trial.labels)]))
+    return float(np.mean([errors[labels == label].mean() for label in np.unique(labels)]))
 
 
-def _scorer_is_tested(config: SearchConfig) -> bool:
+def scorer_is_tested(config: SearchConfig) -> bool:
     """Whether the final classifier is the scorer's own: one that is named, but for trees, sees standardised columns."""
     is_forest = config.classifier == config.scorer and config.scorer in ("forest", "sklearn")
     return config.classifier in ("auto", "ridge") or (is_forest and config.classifier_params == config.scorer_params)
 
 
 def _circumstances(on: Circumstances) -> dict[str, Any]:
+    is_split = on.material.test_rows is not None  # the leaky protocols that resample first draw their own
     return {
         "acofer": versions()["acofer"],
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -101,16 +115,14 @@ def _circumstances(on: Circumstances) -> dict[str, Any]:
         "configuration": dataclasses.asdict(on.config),
         "data": data_numbers(on.images),
         "split": {
-            "name": on.split.name if on.config.protocol == "clean" else f"random 80/20 ({on.config.protocol})",
-            "fingerprint": on.split.fingerprint if on.config.protocol == "clean" else None,
+            "name": on.split.name if is_split else f"random 80/20 ({on.config.protocol})",
+            "fingerprint": on.split.fingerprint if is_split else None,
             "train": on.material.n_train,
             "validation": len(on.material.y) - on.material.n_train,
             "test": len(on.material.sealed),
             "training rows after balancing": on.n_training_rows,
             "synthetic test rows": on.material.n_synthetic_test_rows,
-            "test rows also in train or validation": len(on.split.copied_test_rows)
-            if on.config.protocol == "clean"
-            else None,
+            "test rows also in train or validation": len(on.split.copied_test_rows) if is_split else None,
         },
         "embeddings": {"key": on.embeddings.key, "features": on.embeddings.values.shape[1], **on.embeddings.about},
         "versions": versions(),
@@ -198,8 +210,7 @@ def _without_copies(on: Circumstances, trial: Trial) -> dict[str, Any] | None:
     if on.material.test_rows is None or not len(on.split.copied_test_rows):
         return None
     single = ~np.isin(on.material.test_rows, on.split.copied_test_rows)
-    proba = np.eye(on.images.n_classes)[trial.predicted[COLONY][single]]
-    card = scorecard(trial.labels[single], proba, seed=on.config.seed)
+    card = scorecard(trial.labels[single], trial.outputs[COLONY][single], seed=on.config.seed)
     return {name: card[name] for name in ("rows", "accuracy", "balanced accuracy", "macro F1")}
 
 

@@ -12,38 +12,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from acofer.colony.colony import AntColony, ColonySettings
-from acofer.colony.conditional import HEURISTIC_PENALTY, ConditionalHeuristic
-from acofer.colony.construct import construct
-from acofer.colony.exchange import exchange
-from acofer.colony.heuristic import heuristic_information
+from acofer.colony.conditional import ConditionalHeuristic
 from acofer.colony.search import SearchTrace, search_path, settle
 from acofer.colony.size import size_grid
 from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
 from acofer.errors import ConfigError
 from acofer.features.cache import Store
-from acofer.forest.forest import compile_kernels
 from acofer.pretrained.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
 from acofer.runs import folder as files
 from acofer.runs.folder import RunFolder
+from acofer.runs.guidance import Heuristic, alone, compile_for, heuristic_of
 from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
 from acofer.runs.machine import Stopwatch
-from acofer.runs.material import Material, check_protocol, material_of, training_rows
+from acofer.runs.material import Material, check_protocol, material_of
 from acofer.runs.model import write_model
-from acofer.runs.pictures import configured_embeddings, configured_pictures, configured_split
+from acofer.runs.pictures import (
+    configured_classes,
+    configured_embeddings,
+    configured_pictures,
+    configured_split,
+    embeddings_of,
+)
 from acofer.runs.places import absolute
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
-from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial, top_by
-from acofer.scoring.moments import FoldMoments
-from acofer.scoring.protocol import IndexArray, stratified_folds
+from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 
 _MEMO = "scores.sqlite"  # in the folder of cached embeddings
 Draw = Callable[[dict[str, Any], Path], None]
-Heuristic = NDArray[np.float64] | ConditionalHeuristic
 
 
 @dataclass(frozen=True)
@@ -105,9 +104,9 @@ def _run(config: SearchConfig, folder: RunFolder, progress: Progress, draw: Draw
     with _stage(watch, progress, "laying out"):
         material = material_of(config, embeddings.values, images.labels, split)
     with _stage(watch, progress, "compiling"):
-        _compile(config)
+        compile_for(config)
     with _stage(watch, progress, "heuristic"):
-        fixed = _heuristic(config, material, images.n_classes)
+        fixed = heuristic_of(config, material, images.n_classes)
     # Moments tell themselves how far they are.
     with watch.stage("moments") if config.scorer == "ridge" else _stage(watch, progress, "balancing"):
         judge = judge_of(config, material, images.n_classes, _memo_path(config), progress)
@@ -124,7 +123,7 @@ def _run(config: SearchConfig, folder: RunFolder, progress: Progress, draw: Draw
         trial = _test(config, fit, chosen, heuristic, material, images.n_classes, progress)
     numbers = run_numbers(on, trace, chosen, trial)
     with _stage(watch, progress, "writing"), folder.writing():
-        _write(folder, config, embeddings, trace, chosen, trial.model)
+        _write(folder, config, embeddings, trace, chosen, trial, material)
         if draw is not None:
             _draw(draw, numbers, folder.path(files.FIGURES))
     numbers["seconds"] = {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()}
@@ -156,34 +155,13 @@ def _check_sizes(config: SearchConfig, n_features: int) -> None:
 
 def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tuple[ImageSet, Split, Embeddings]:
     with _stage(watch, progress, "reading"):
-        images = configured_pictures(config, progress)
+        everything = configured_pictures(config, progress)
+        images = configured_classes(config, everything)
     with watch.stage("splitting"):
-        split = configured_split(config, images, config.seed)
+        split = configured_split(config, images)
     with watch.stage("embedding"):
-        embeddings = configured_embeddings(config, images, progress)
+        embeddings = embeddings_of(images, configured_embeddings(config, everything, progress))
     return images, split, embeddings
-
-
-def _compile(config: SearchConfig) -> None:
-    """Compile what the search will run, so that no clock counts it later."""
-    construct(np.ones(2), 1, 0.5, np.zeros(1, np.uint64))
-    if config.scorer == "forest" or config.heuristic == "importance":
-        compile_kernels()
-    if config.heuristic == "conditional" or "ridge" in (config.scorer, config.screen):
-        rows, labels = np.eye(8)[:, :4], np.array([0, 0, 0, 0, 1, 1, 1, 1])
-        moments = FoldMoments.of(rows, labels, stratified_folds(labels, 2, 0), 2)
-        ConditionalHeuristic.of(moments, 1.0).construct(np.ones(4), 1.0, 0.5, 3, 4, np.zeros(1, np.uint64))
-        exchange(moments, np.arange(2, dtype=np.int32), 1.0)
-
-
-def _heuristic(config: SearchConfig, material: Material, n_classes: int) -> Heuristic | None:
-    """Return the heuristic information, or None where it comes with the judge's moments."""
-    X, y = training_rows(material)
-    if config.heuristic != "conditional":
-        return heuristic_information(config.heuristic, X, y, seed=config.seed, n_jobs=config.n_jobs)
-    if "ridge" in (config.scorer, config.screen):
-        return None
-    return ConditionalHeuristic.of(FoldMoments.whole(X, y, n_classes, config.seed), HEURISTIC_PENALTY)
 
 
 def _search(
@@ -214,15 +192,6 @@ def _n_features(heuristic: Heuristic) -> int:
     return heuristic.n_features if isinstance(heuristic, ConditionalHeuristic) else len(heuristic)
 
 
-def _alone(heuristic: Heuristic, k: int) -> dict[str, IndexArray]:
-    """Return the `k` features that the heuristic takes by itself, without pheromone and without chance."""
-    if not isinstance(heuristic, ConditionalHeuristic):
-        return {TOP: top_by(heuristic, k)}
-    p, nothing = heuristic.n_features, np.zeros(1, np.uint64)
-    picks = heuristic.construct(np.ones(p), 1.0, 1.0, k, p, nothing)  # the list of candidates holds all
-    return {FORWARD: np.sort(picks).astype(np.int32)}
-
-
 def _test(
     config: SearchConfig,
     fit: Fit,
@@ -232,8 +201,8 @@ def _test(
     n_classes: int,
     progress: Progress,
 ) -> Trial:
-    alone = _alone(heuristic, chosen.size)
-    nulls = null_subsets(chosen.indices, alone, material.X_test.shape[1], config.null_draws, config.seed)
+    by_heuristic = {FORWARD if isinstance(heuristic, ConditionalHeuristic) else TOP: alone(heuristic, chosen.size)}
+    nulls = null_subsets(chosen.indices, by_heuristic, material.X_test.shape[1], config.null_draws, config.seed)
     if config.all_features == "off":
         del nulls[ALL]
     return run_trial(
@@ -283,13 +252,26 @@ def _settings(config: SearchConfig) -> ColonySettings:
 
 
 def _write(
-    folder: RunFolder, config: SearchConfig, embeddings: Embeddings, trace: SearchTrace, chosen: SubsetScore, model: Any
+    folder: RunFolder,
+    config: SearchConfig,
+    embeddings: Embeddings,
+    trace: SearchTrace,
+    chosen: SubsetScore,
+    trial: Trial,
+    material: Material,
 ) -> None:
     folder.write_text(files.CONFIG, dataclasses.replace(config, out=None).to_toml())
     folder.write_text(files.TRACE, "".join(json.dumps(trace_line(row)) + "\n" for row in trace.rows))
     folder.write_json(files.SUBSET, subset_names(chosen, embeddings))
     folder.write_json(files.FRONT, [{**score_numbers(s), "indices": s.indices.tolist()} for s in trace.archive.front()])
-    write_model(folder.path(files.MODEL), model)
+    write_model(folder.path(files.MODEL), trial.model)
+    np.savez(
+        folder.path(files.PREDICTIONS),
+        rows=np.arange(len(trial.labels)) if material.test_rows is None else material.test_rows,
+        labels=trial.labels,
+        names=np.array(list(trial.outputs)),
+        outputs=np.stack(list(trial.outputs.values())).astype(np.float32),
+    )
 
 
 def _placed(config: SearchConfig) -> SearchConfig:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.config.common import listed
 from acofer.config.train import TrainConfig
-from acofer.data.classes import only_classes
 from acofer.data.faces import find_faces
 from acofer.data.load import NAMED
 from acofer.data.pictures import ArrayPictures
@@ -27,12 +27,13 @@ from acofer.nets.table import FROZEN_EPOCHS, Augmentation, Net, net_named
 from acofer.nets.training import EpochRow, Schedule, Training, predict_outputs
 from acofer.pretrained.weights import KEYWORDS, Weights
 from acofer.records import ImageSet, Progress, Split
+from acofer.runs.folder import PREDICTIONS
 from acofer.runs.machine import Stopwatch
 from acofer.runs.network import read_network
-from acofer.runs.pictures import configured_pictures, configured_split, faces_folder
+from acofer.runs.pictures import configured_classes, configured_pictures, configured_split, faces_folder
 from acofer.runs.places import absolute
 from acofer.runs.train_record import Trained, training_numbers
-from acofer.runs.training_folder import NETWORK, PREDICTIONS, TrainingFolder
+from acofer.runs.training_folder import NETWORK, TrainingFolder
 from acofer.scoring.protocol import SealedLabels, check_disjoint
 from acofer.writing import written_beside
 
@@ -156,16 +157,14 @@ def _prepared(config: TrainConfig, net: Net, progress: Progress) -> _Session:
     watch = Stopwatch()
     size = int(config.image_size)
     with watch.stage("reading"):
-        images = configured_pictures(config, progress)
-        if config.classes is not None:
-            images = only_classes(images, _names(config.classes))
+        images = configured_classes(config, configured_pictures(config, progress))
     with watch.stage("faces"):
         if config.faces != "off":
             folder = faces_folder()
             images = find_faces(images, size=size, without=config.faces, folder=folder, progress=progress).images
     check_net(net, size, images.n_classes, config.net_params)
     with watch.stage("splitting"):
-        split = configured_split(config, images, config.seed)
+        split = configured_split(config, images)
         check_disjoint(train=split.train, validation=split.validation, test=split.test)
     with watch.stage("building"):
         model, weights, started_from = _network(config, net, images.n_classes, progress)
@@ -200,7 +199,7 @@ def _network(
 ) -> tuple[Any, dict[str, Weights], list[dict[str, Any]]]:
     """Build the network; what other runs give it need not be found elsewhere first."""
     size = int(config.image_size)
-    others = {place: read_network(place) for place in _names(config.start)}
+    others = {place: read_network(place) for place in listed(config.start)}
     given = {backbone for other in others.values() for backbone in net.backbones if _has(other, backbone)}
     spec = "random" if net.backbones and given >= set(net.backbones) else config.weights
     weights = weights_of(spec, net, size, config.seed, progress)
@@ -219,10 +218,6 @@ def _network(
 
 def _has(other: Any, name: str) -> bool:
     return any(layer.name == name for layer in other.layers)
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in text.split(",")] if text else []
 
 
 def _schedule(config: TrainConfig) -> Schedule:
@@ -303,7 +298,7 @@ def _tested(session: _Session, folder: TrainingFolder, progress: Progress, draw:
         model.save(whole)
         whole.replace(beside)
     with written_beside(folder.place / PREDICTIONS, "the predictions") as beside, beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, rows=session.split.test, outputs=outputs.astype(np.float32))
+        np.savez(file, rows=session.split.test, labels=labels, outputs=outputs.astype(np.float32))
     on = Trained(
         session.config,
         session.net,
@@ -340,7 +335,7 @@ def _placed(config: TrainConfig) -> TrainConfig:
         data=absolute(config.data, NAMED),
         ferplus=config.ferplus and absolute(config.ferplus),
         weights=absolute(config.weights, KEYWORDS),
-        start=config.start and ",".join(absolute(place) for place in _names(config.start)),
+        start=config.start and ",".join(absolute(place) for place in listed(config.start)),
     )
 
 

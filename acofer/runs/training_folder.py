@@ -6,7 +6,7 @@
     history.csv      one line an epoch
     checkpoint.npz   while it lasts: weights, the best ones, the optimizer's state, the course
     model.keras      the network with the weights of its best epoch; it needs Keras alone
-    predictions.npz  what it says of the test rows
+    predictions.npz  the test rows' labels, and what it says of them
     result.json      every number that was printed, and what it was measured on; there when all is done
     figures/         curves, confusion, per class (SVG and PNG)
 """
@@ -31,7 +31,7 @@ from acofer.nets.training import EpochRow
 from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, place_of_run, remove_empty
 from acofer.writing import written_beside
 
-CHECKPOINT, HISTORY, NETWORK, PREDICTIONS = "checkpoint.npz", "history.csv", "model.keras", "predictions.npz"
+CHECKPOINT, HISTORY, NETWORK = "checkpoint.npz", "history.csv", "model.keras"
 _BYTES_A_WEIGHT = 4
 _COPIES = 9
 """Of the weights, at one moment: a checkpoint has four (with the best ones and Adam's two), the one that replaces it
@@ -123,7 +123,7 @@ class TrainingFolder:
     def keep(self, state: dict[str, NDArray[Any]], rows: Sequence[EpochRow]) -> None:
         """Keep a checkpoint and the history so far."""
         with written_beside(self.place / CHECKPOINT, "the checkpoint") as beside, beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, **state)
+            np.savez(file, **state)  # type: ignore[arg-type]
         names = [field.name for field in dataclasses.fields(EpochRow)]
         lines = [",".join(str(getattr(row, name)) for name in names) for row in rows]
         self.write_text(HISTORY, "\n".join([",".join(names), *lines]) + "\n")

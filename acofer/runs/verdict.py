@@ -27,14 +27,14 @@ class Trial:
         Fitted on the chosen features.
     numbers : dict
         Scorecards, differences and the verdict, as plain data.
-    predicted : dict of str to ndarray of int64, shape (n_test,)
-        Predicted classes, by contender.
+    outputs : dict of str to ndarray of float64, shape (n_test, n_classes)
+        Class probabilities, by contender.
     labels : ndarray of int64, shape (n_test,)
     """
 
     model: Any
     numbers: dict[str, Any]
-    predicted: dict[str, NDArray[np.int64]]
+    outputs: dict[str, NDArray[np.float64]]
     labels: NDArray[np.int64]
 
 
@@ -50,11 +50,6 @@ def null_subsets(
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2, draw)))
         nulls[f"{RANDOM} {draw + 1}"] = np.sort(rng.choice(n_features, len(chosen), replace=False)).astype(np.int32)
     return nulls
-
-
-def top_by(heuristic: NDArray[np.float64], k: int) -> IndexArray:
-    """Return the `k` features of largest heuristic information, sorted."""
-    return np.sort(np.argsort(-heuristic, kind="stable")[:k]).astype(np.int32)
 
 
 def run_trial(
@@ -78,7 +73,7 @@ def run_trial(
     models, proba = {}, {}
     for done, (name, indices) in enumerate(subsets.items(), start=1):
         models[name] = fit(indices)
-        proba[name] = _predicted(models[name], X_test, indices, classes)
+        proba[name] = predicted_by(models[name], X_test, indices, classes)
         if name != COLONY:
             del models[name]
         if on_fit is not None:
@@ -93,10 +88,10 @@ def run_trial(
         "accuracy differences": differences,
         "outcome": {name: outcome(difference) for name, difference in differences.items()},
     }
-    return Trial(models[COLONY], numbers, predicted, labels)
+    return Trial(models[COLONY], numbers, proba, labels)
 
 
-def _predicted(model: Any, X: Any, indices: IndexArray, classes: NDArray[np.int64]) -> NDArray[np.float64]:
+def predicted_by(model: Any, X: Any, indices: IndexArray, classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return class probabilities; a bank's rows are read some at a time."""
     if isinstance(X, np.ndarray):
         return class_probabilities(model, columns(X, indices), classes)

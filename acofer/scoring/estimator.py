@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,6 @@ def classifier_named(
         If there is no such classifier or parameter.
     """
     from sklearn.ensemble import RandomForestClassifier
-    from sklearn.utils import all_estimators
 
     from acofer.forest.forest import HistForestClassifier
 
@@ -179,7 +179,7 @@ def classifier_named(
     if name in forests:
         kind: Any = forests[name]
     else:
-        known = dict(all_estimators(type_filter="classifier"))
+        known = _scikit_learns()
         if name not in known:
             hint = nearest(name, [*known, *forests])
             raise ConfigError(
@@ -192,3 +192,11 @@ def classifier_named(
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{option}_params: {name} does not take them: {error}") from None
     return model.set_params(random_state=seed) if "random_state" in model.get_params() else model
+
+
+@cache
+def _scikit_learns() -> dict[str, Any]:
+    """Return scikit-learn's classifiers by name; to look for them takes a tenth of a second, and a plan asks often."""
+    from sklearn.utils import all_estimators
+
+    return dict(all_estimators(type_filter="classifier"))

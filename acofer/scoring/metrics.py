@@ -6,7 +6,7 @@ probabilities ``proba`` (or, where only rates are asked for, the predicted class
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,7 +145,8 @@ def scorecard(y: IntArray, proba: FloatArray, *, seed: int = 0) -> dict[str, Any
     drawn = rng.multinomial(len(y), counts.ravel() / len(y), size=BOOTSTRAP_DRAWS).reshape(-1, n_classes, n_classes)
     spread = rates(drawn)
     card: dict[str, Any] = {
-        name: {"value": float(value), "interval": _interval(spread[name])} for name, value in rates(counts).items()
+        name: {"value": float(value), "interval": percentile_interval(spread[name])}
+        for name, value in rates(counts).items()
     }
     card["log-loss"] = {"value": log_loss(y, proba)}
     card["Brier score"] = {"value": brier(y, proba)}
@@ -173,17 +174,28 @@ def binary_accuracy(y: IntArray, outputs: FloatArray, *, seed: int = 0) -> dict[
         ``value`` and ``interval`` (95 %, percentile bootstrap over rows).
     """
     right = ((outputs > 0.5) == np.eye(outputs.shape[1], dtype=bool)[y]).mean(axis=1)
-    return {"value": float(right.mean()), "interval": _interval(_resampled_means(right, seed))}
+    return {"value": float(right.mean()), "interval": percentile_interval(resampled_means(right, seed))}
 
 
-def _resampled_means(by_row: FloatArray, seed: int) -> FloatArray:
-    """Return means of bootstrap samples; few values are distinct, so their counts are drawn."""
+def resampled_means(by_row: FloatArray, seed: int) -> FloatArray:
+    """Return the means of bootstrap samples of rows; few values are distinct, so their counts are drawn.
+
+    Parameters
+    ----------
+    by_row : ndarray of float, shape (n,)
+    seed : int
+
+    Returns
+    -------
+    ndarray of float64, shape (BOOTSTRAP_DRAWS,)
+    """
     values, counts = np.unique(by_row, return_counts=True)
     n = len(by_row)
     return np.random.default_rng(seed).multinomial(n, counts / n, size=BOOTSTRAP_DRAWS) @ values / n
 
 
-def _interval(draws: FloatArray, share: float = 0.95) -> list[float]:
+def percentile_interval(draws: FloatArray, share: float = 0.95) -> list[float]:
+    """Return the two ends between which the middle `share` of the draws lies."""
     return [float(q) for q in np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])]
 
 
@@ -201,15 +213,20 @@ def _per_class(counts: IntArray) -> list[dict[str, float]]:
 
 
 def paired_difference(
-    y: IntArray, predicted: IntArray, others: list[IntArray], *, comparisons: int = 1, seed: int = 0
+    y: IntArray,
+    predicted: IntArray | Sequence[IntArray],
+    others: IntArray | Sequence[IntArray],
+    *,
+    comparisons: int = 1,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return by how much `predicted` is more accurate than `others`, on the same rows.
 
     Parameters
     ----------
-    y, predicted : ndarray of int, shape (n,)
-    others : list of ndarray of int, shape (n,)
-        One rival, or several draws of one rival; their mean is compared with.
+    y : ndarray of int, shape (n,)
+    predicted, others : ndarray of int, shape (n,), or a list of them
+        One prediction, or several draws of one, by seed say; of several the mean accuracy is compared.
     comparisons : int
         How many such comparisons are made together; the interval is widened
         (Bonferroni) so that all of them hold together with 95 %.
@@ -220,7 +237,6 @@ def paired_difference(
         ``difference`` (of accuracy) and ``interval``, paired bootstrap over rows. The interval
         covers the choice of test rows, not that of training rows or seeds.
     """
-    rival = np.mean([other == y for other in others], axis=0)
-    by_row = (predicted == y) - rival
-    drawn = _resampled_means(by_row, seed)
-    return {"difference": float(by_row.mean()), "interval": _interval(drawn, 1 - 0.05 / comparisons)}
+    by_row = np.mean(np.atleast_2d(predicted) == y, axis=0) - np.mean(np.atleast_2d(others) == y, axis=0)
+    drawn = resampled_means(by_row, seed)
+    return {"difference": float(by_row.mean()), "interval": percentile_interval(drawn, 1 - 0.05 / comparisons)}

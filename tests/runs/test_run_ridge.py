@@ -24,6 +24,7 @@ from acofer.forest.forest import HistForestClassifier
 from acofer.report.figures import write_figures
 from acofer.runs import folder as files
 from acofer.runs import judge, search
+from acofer.runs.guidance import alone
 from acofer.runs.model import read_model
 from acofer.runs.search import run_search
 from acofer.scoring.moments import FoldMoments
@@ -381,8 +382,7 @@ def test_greedy_forward_selection_looks_at_every_feature(planted, config):
     greedy = twin_scores(rows.X[rows.train], rows.y[rows.train], rows.X[rows.test], sorted(carried))
     accuracy = done.numbers["contenders"]["greedy forward"]["accuracy"]["value"]
     assert accuracy == np.mean(greedy.argmax(axis=1) == rows.y[rows.test])
-    (subset,) = search._alone(conditional, done.chosen.size).values()
-    assert subset.tolist() == sorted(carried)
+    assert alone(conditional, done.chosen.size).tolist() == sorted(carried)
 
 
 def test_stages_are_told_in_order(planted, config):

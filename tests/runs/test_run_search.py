@@ -14,7 +14,16 @@ from acofer.runs import search
 from acofer.runs.model import read_model
 from acofer.runs.search import run_search
 
-WHOLE = {files.CONFIG, files.FIGURES, files.FRONT, files.MODEL, files.RESULT, files.SUBSET, files.TRACE}
+WHOLE = {
+    files.CONFIG,
+    files.FIGURES,
+    files.FRONT,
+    files.MODEL,
+    files.PREDICTIONS,
+    files.RESULT,
+    files.SUBSET,
+    files.TRACE,
+}
 
 
 def trace_of(folder):
@@ -114,7 +123,7 @@ def test_another_seed_gives_another_trace(planted, config):
     assert subsets[0] != subsets[1]
 
 
-@pytest.mark.parametrize("stage", ["heuristic_information", "search_path", "run_trial", "write_model"])
+@pytest.mark.parametrize("stage", ["heuristic_of", "search_path", "run_trial", "write_model"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_what_ends_a_run_early_leaves_nothing_behind(planted, config, tmp_path, monkeypatch, stage, error):
     def fail(*_, **__):
@@ -179,7 +188,7 @@ def test_a_place_that_cannot_be_written_is_one_line(planted, config, tmp_path, n
 
 
 def test_a_size_that_no_subset_can_have_is_said_before_the_search(planted, config, monkeypatch):
-    monkeypatch.setattr(search, "heuristic_information", None)  # would fail if it were reached
+    monkeypatch.setattr(search, "heuristic_of", None)  # would fail if it were reached
     with pytest.raises(ConfigError, match=r"pick: expected at least 4, .* --size 4:12 allows; got 3"):
         run_search(config(pick="3"))
     with pytest.raises(ConfigError, match="within 1 to 30"):
@@ -350,3 +359,13 @@ def test_scikit_learns_forest_is_to_be_had(planted, config):
     assert type(done.trace.archive.best).__name__ == "SubsetScore"
     assert done.numbers["search"]["cost"] is None
     assert done.numbers["configuration"]["scorer"] == "sklearn"
+
+
+def test_its_figures_are_those_of_the_predictions_that_are_kept(demo_run):
+    with np.load(demo_run.folder / files.PREDICTIONS, allow_pickle=False) as kept:
+        labels, names, outputs = kept["labels"], kept["names"].tolist(), kept["outputs"]
+        assert len(kept["rows"]) == len(np.unique(kept["rows"])) == 700
+    assert names == list(demo_run.numbers["contenders"])
+    for name, own in zip(names, outputs, strict=True):
+        right = np.mean(own.argmax(axis=1) == labels)
+        assert right == demo_run.numbers["contenders"][name]["accuracy"]["value"]

@@ -3,6 +3,7 @@ import pytest
 from sklearn.naive_bayes import GaussianNB
 
 from acofer.errors import LeakageError
+from acofer.runs.guidance import alone
 from acofer.runs.verdict import (
     ALL,
     COLONY,
@@ -13,7 +14,6 @@ from acofer.runs.verdict import (
     outcome,
     run_trial,
     search_score_numbers,
-    top_by,
     verdict_sentence,
 )
 from acofer.scoring.metrics import METRICS
@@ -24,7 +24,7 @@ ETA = np.linspace(0.05, 1, 20)
 
 
 def test_nulls_are_as_large_as_the_chosen_subset_and_the_top_is_the_top():
-    nulls = null_subsets(CHOSEN, {TOP: top_by(ETA, 3)}, 20, 4, seed=0)
+    nulls = null_subsets(CHOSEN, {TOP: alone(ETA, 3)}, 20, 4, seed=0)
     assert list(nulls) == [ALL, TOP, "random 1", "random 2", "random 3", "random 4"]
     assert nulls[ALL].tolist() == list(range(20))
     assert nulls[TOP].tolist() == [17, 18, 19]
@@ -136,7 +136,7 @@ def rows():
 
 def trial(rows, sealed, subsets=None):
     X, y = rows
-    subsets = subsets or {COLONY: CHOSEN, **null_subsets(CHOSEN, {TOP: top_by(ETA, 3)}, 20, 3, seed=5)}
+    subsets = subsets or {COLONY: CHOSEN, **null_subsets(CHOSEN, {TOP: alone(ETA, 3)}, 20, 3, seed=5)}
 
     def fit(indices):
         return GaussianNB().fit(X[::2, indices], y[::2])
@@ -147,7 +147,9 @@ def trial(rows, sealed, subsets=None):
 def test_features_that_tell_the_classes_apart_beat_others(rows):
     done = trial(rows, SealedLabels(rows[1][1::2]))
     assert done.numbers["outcome"] == {ALL: EVEN, RANDOM: "beats", TOP: "beats"}
-    assert done.numbers["contenders"][COLONY]["accuracy"]["value"] == np.mean(done.predicted[COLONY] == done.labels)
+    assert done.numbers["contenders"][COLONY]["accuracy"]["value"] == np.mean(
+        done.outputs[COLONY].argmax(axis=1) == done.labels
+    )
     values = [done.numbers["contenders"][f"random {d}"]["accuracy"]["value"] for d in (1, 2, 3)]
     spread = done.numbers["random draws"]["accuracy"]
     assert spread == {"mean": pytest.approx(np.mean(values)), "lowest": min(values), "highest": max(values)}
