@@ -36,11 +36,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -52,6 +50,8 @@ from bed import Bed, Choice, Indices, Judged, Kept, Memory, note, rounds
 from numpy.typing import NDArray
 from results import Row, append, print_table
 
+from acofer.bench.genetic import evolution
+from acofer.bench.subsets import drawn
 from acofer.colony.heuristic import heuristic_information
 from acofer.errors import ConfigError, MissingExtraError
 from acofer.report.figures import BLACK, BLUE, GREEN, GREY, ORANGE
@@ -71,70 +71,32 @@ STANDARDISED_AT_ONCE = 2048
 
 def random_subset(bed: Bed, k: int, seed: int, seconds: float) -> Choice:
     rng = np.random.default_rng(seed)
-    return Choice("random subset", k, seed, _drawn(rng, bed.n_features, k), 0.0)
+    return Choice("random subset", k, seed, drawn(rng, bed.n_features, k), 0.0)
 
 
 def random_search(bed: Bed, k: int, seed: int, seconds: float) -> Choice:
     start, rng, memory = time.perf_counter(), np.random.default_rng(seed), Memory(bed.scorer(k))
     for _ in rounds(seconds, start):
-        memory.utilities([_drawn(rng, bed.n_features, k) for _ in range(BATCH)])
+        memory.utilities([drawn(rng, bed.n_features, k) for _ in range(BATCH)])
     return Choice("random search", k, seed, memory.best, time.perf_counter() - start, memory.evaluations)
 
 
 def genetic_algorithm(bed: Bed, k: int, seed: int, seconds: float) -> Choice:
-    """Evolve subsets of fixed size; the best one always survives."""
-    algorithms, tools = import_module("deap.algorithms"), import_module("deap.tools")
-    start, rng, memory = time.perf_counter(), np.random.default_rng(seed), Memory(bed.scorer(k))
-    random.seed(seed)  # DEAP draws from these
-    toolbox, individual = import_module("deap.base").Toolbox(), _individual()
-    toolbox.register("clone", lambda one: individual(one, one.fitness.values))
-    toolbox.register("mate", _cross, rng)
-    toolbox.register("mutate", _mutate, rng, bed.n_features)
-    population = [individual(_drawn(rng, bed.n_features, k).tolist()) for _ in range(POPULATION)]
-    for generation in rounds(seconds, start):
-        if generation:
-            elite = tools.selBest(population, 1)
-            parents = tools.selTournament(population, POPULATION - 1, TOURNAMENT)
-            population = elite + algorithms.varAnd(parents, toolbox, CROSSOVER, MUTATION)
-        fresh = [one for one in population if not one.fitness.valid]
-        utilities = memory.utilities([np.sort(np.array(one, np.int32)) for one in fresh])
-        for one, utility in zip(fresh, utilities, strict=True):
-            one.fitness.values = (utility,)
+    start, memory = time.perf_counter(), Memory(bed.scorer(k))
+    generations = evolution(
+        memory.utilities,
+        bed.n_features,
+        k,
+        seed,
+        population=POPULATION,
+        tournament=TOURNAMENT,
+        crossover=CROSSOVER,
+        mutation=MUTATION,
+        mutated=MUTATED,
+    )
+    for _ in rounds(seconds, start):
+        next(generations)
     return Choice("genetic algorithm", k, seed, memory.best, time.perf_counter() - start, memory.evaluations)
-
-
-def _individual() -> Any:
-    class Fitness(import_module("deap.base").Fitness):  # type: ignore[misc]
-        weights = (1.0,)
-
-    class Individual(list[int]):
-        def __init__(self, features: Sequence[int], fitness: tuple[float, ...] = ()) -> None:
-            super().__init__(features)
-            self.fitness = Fitness(fitness)
-
-    return Individual
-
-
-def _cross(rng: np.random.Generator, one: list[int], other: list[int]) -> tuple[list[int], list[int]]:
-    """Give both children what the parents share, and each half of what they do not."""
-    shared = set(one) & set(other)
-    apart = rng.permutation(sorted(set(one) ^ set(other))).tolist()
-    one[:], other[:] = [*shared, *apart[::2]], [*shared, *apart[1::2]]
-    return one, other
-
-
-def _mutate(rng: np.random.Generator, n_features: int, one: list[int]) -> tuple[list[int]]:
-    """Put features from outside in the places of some."""
-    outside = np.setdiff1d(np.arange(n_features), one)
-    n = min(MUTATED, len(one), len(outside))
-    newcomers = rng.choice(outside, n, replace=False).tolist()
-    for place, feature in zip(rng.choice(len(one), n, replace=False), newcomers, strict=True):
-        one[place] = feature
-    return (one,)
-
-
-def _drawn(rng: np.random.Generator, n: int, k: int) -> Indices:
-    return np.sort(rng.choice(n, k, replace=False)).astype(np.int32)
 
 
 AGAINST_THE_CLOCK: dict[str, Callable[[Bed, int, int, float], Choice]] = {

@@ -1,0 +1,148 @@
+"""A plan, run: what has no row yet gets one, and when all have, the labels are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from acofer.bench.opening import open_labels
+from acofer.bench.plan import Cell, Plan
+from acofer.bench.selectors import SELECTORS, Selector
+from acofer.bench.store import OK, BenchFolder, Row
+from acofer.bench.worker import InlineWorker, OnPart, Outcome, ProcessWorker
+
+OnRow = Callable[[Row, int, int], None]
+"""Called as ``on_row(row, rows so far, cells in all)``."""
+
+
+class _Worker(Protocol):
+    def run(self, cell: Cell, known: Mapping[str, Any] | None, network: str, on_part: OnPart) -> Outcome: ...
+
+    def close(self) -> None: ...
+
+
+def run_plan(
+    plan: Plan,
+    out: str | Path,
+    *,
+    retry: bool = False,
+    selectors: Mapping[str, Selector] | None = None,
+    on_row: OnRow | None = None,
+    on_part: OnPart | None = None,
+) -> dict[str, Any]:
+    """Run the cells of a plan that have no row yet, then open the labels of the test parts.
+
+    Parameters
+    ----------
+    plan : Plan
+    out : path
+        The bench's folder; one that is there is gone on with.
+    retry : bool
+        Cells that did not end well run again.
+    selectors : mapping of str to Selector, optional
+        Your own beside acofer's, as the plan was read with; then all run in this process, without time-outs.
+    on_row : callable, optional
+        Told of every row that is made.
+    on_part : callable, optional
+        Told ``(stage, done, total)`` within a cell.
+
+    Returns
+    -------
+    dict
+        The content of ``result.json``.
+
+    Raises
+    ------
+    AcoferError
+        If the folder is another's, damaged or cannot be written to.
+    LeakageError
+        If rows that are there were measured on other pictures than are there now.
+    KeyboardInterrupt
+        Where it was interrupted; the message says how to go on.
+    """
+    folder = BenchFolder(out)
+    folder.write_plan(plan.text)
+    rows = folder.rows()
+    done = {key for key, row in rows.items() if row["status"] == OK or not retry}
+    todo = [cell for cell in plan.cells if cell.key not in done]
+    try:
+        _run(todo, folder, rows, selectors, on_row, on_part or _tell_nobody, len(plan.cells))
+        return open_labels(plan, folder, rows)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"every row that was done is kept; go on with the same command (in {out})") from None
+
+
+def _run(
+    todo: list[Cell],
+    folder: BenchFolder,
+    rows: dict[str, Row],
+    selectors: Mapping[str, Selector] | None,
+    on_row: OnRow | None,
+    on_part: OnPart,
+    total: int,
+) -> None:
+    worker: _Worker = ProcessWorker() if selectors is None else InlineWorker({**SELECTORS, **selectors})
+    problem = None
+    try:
+        for number, cell in enumerate(todo):
+            if cell.problem != problem or cell.net:  # a problem's rows are let go of before the next one's come
+                worker.close()
+                problem = cell.problem
+            known = _same_choice(cell, rows)
+            outcome = worker.run(cell, known, str(folder.network(cell.key)), on_part)
+            row = _row(cell, outcome)
+            _keep(folder, cell, row, outcome)
+            rows[cell.key] = row
+            if on_row is not None:
+                on_row(row, total - len(todo) + number + 1, total)
+    finally:
+        worker.close()
+
+
+def _same_choice(cell: Cell, rows: Mapping[str, Row]) -> Row | None:
+    """Return the row of a cell that made the same choice of features, if there is one."""
+    if cell.selector is None:
+        return None
+    same = (row for row in rows.values() if row["selection"] == cell.selection and row["status"] == OK)
+    return next((row for row in same if row["indices"] is not None), None)
+
+
+def _row(cell: Cell, outcome: Outcome) -> Row:
+    """Return a row as it is kept: all but the test labels and what depends on them."""
+    budget = cell.budget
+    row: Row = {
+        "cell": cell.key,
+        "problem": cell.problem,
+        "selection": cell.selection,
+        "setting": cell.setting,
+        "protocol": cell.protocol,
+        "is null": cell.is_null,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "kind": "network" if cell.net else "selector",
+        "contender": cell.contender,
+        "selector": cell.selector,
+        "net": cell.net,
+        "classifier": cell.classifier,
+        "size": cell.size,
+        "budget": None if budget is None else {"evaluations": budget.evaluations, "seconds": budget.seconds},
+        "seed": cell.config.seed,
+        "split seed": cell.config.split_seed,
+    }
+    return row | (outcome.attempt.row if outcome.attempt else {})
+
+
+def _keep(folder: BenchFolder, cell: Cell, row: Row, outcome: Outcome) -> None:
+    if outcome.problem is not None and folder.problem(cell.problem) is None:
+        folder.keep_problem(cell.problem, outcome.problem)
+    attempt = outcome.attempt
+    if attempt is None:
+        folder.keep(row)
+        return
+    outputs: dict[str, Any] = {"rows": attempt.rows, "outputs": attempt.outputs, "raw": attempt.raw}
+    folder.keep(row, {name: values for name, values in outputs.items() if values is not None})
+
+
+def _tell_nobody(_stage: str, _done: int, _total: int) -> None:
+    """For who does not want to know."""
