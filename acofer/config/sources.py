@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from acofer.config.options import Options, options_of, table_names
 from acofer.config.search import SearchConfig
 from acofer.config.train import TrainConfig
+from acofer.config.tune import TuneConfig
 from acofer.errors import ConfigError, MissingFileError, nearest
 
-COMMANDS: tuple[type[Options], ...] = (SearchConfig, TrainConfig)
+COMMANDS: tuple[type[Options], ...] = (SearchConfig, TrainConfig, TuneConfig)
 ENVIRONMENT_PREFIX = "ACOFER_"
 _NOT_OPTIONS = {"ACOFER_CACHE_DIR"}  # read where the cache is opened: it says where things are, not what a run does
 Kind = TypeVar("Kind", bound=Options)

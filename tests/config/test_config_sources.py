@@ -10,6 +10,7 @@ from acofer.config.options import plain_options
 from acofer.config.search import SearchConfig
 from acofer.config.sources import COMMANDS, join_sources, read_environment, read_toml, search_config, train_config
 from acofer.config.train import TrainConfig
+from acofer.config.tune import TuneConfig
 from acofer.errors import ConfigError, MissingFileError
 
 FULL = {
@@ -18,6 +19,7 @@ FULL = {
         "classes": "Happy,Sad", "start": "runs/A,runs/B", "epochs": 3, "shift": 0, "lowest_rate": "auto",
         "net_params": {"dropout": 0.3, "units": [64, 32], "skip": True, "output": "sof'tmax"},
     },
+    TuneConfig: {"size": "0.1", "space": "alpha=0:2,variant=acs|mmas", "timeout": "10m", "seconds": 1.5, "trials": 40},
 }  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def test_missing_and_binary_files(tmp_path):
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_the_environment_names_the_nearest_and_leaves_others_alone(kind):
     given = {"ACOFER_ANTS": "3", "ACOFER_EPOCHS": "4", "ACOFER_SEED": "5", "HOME": "/", "ACOFER_CACHE_DIR": "/x"}
-    own = {SearchConfig: {"ants": "3"}, TrainConfig: {"epochs": "4"}}[kind]
+    own = {SearchConfig: {"ants": "3"}, TrainConfig: {"epochs": "4"}, TuneConfig: {"ants": "3"}}[kind]
     assert read_environment(kind, given) == {**own, "seed": "5"}
     for wrong, nearest in (("ACOFER_ANT", "ACOFER_ANTS"), ("ACOFER_EPOCH", "ACOFER_EPOCHS")):
         with pytest.raises(ConfigError, match=f"unknown environment variable {wrong}; did you mean '{nearest}'"):

@@ -1,0 +1,1 @@
+"""Tuning of a searcher's knobs by Optuna, on training rows that the search has not seen."""

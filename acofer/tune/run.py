@@ -1,0 +1,266 @@
+"""A tuning, whole: from pictures to the best knobs and their run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from acofer.bench.selector import Selector
+from acofer.bench.selectors import selector_named
+from acofer.config.tune import TuneConfig, seconds_of
+from acofer.data.load import NAMED
+from acofer.pretrained.weights import KEYWORDS
+from acofer.records import Progress
+from acofer.runs import folder as files
+from acofer.runs.folder import RunFolder
+from acofer.runs.guidance import compile_for
+from acofer.runs.judge import check_classifiers
+from acofer.runs.machine import Stopwatch
+from acofer.runs.pictures import (
+    configured_classes,
+    configured_embeddings,
+    configured_pictures,
+    configured_split,
+    embeddings_of,
+)
+from acofer.runs.places import absolute
+from acofer.scoring.metrics import METRICS
+from acofer.scoring.protocol import check_disjoint
+from acofer.tune.folds import outer_folds
+from acofer.tune.record import (
+    TRIALS,
+    Circumstances,
+    best_files,
+    problem_of,
+    trial_news,
+    trials_table,
+    tuning_numbers,
+)
+from acofer.tune.space import check_contender, space_of
+from acofer.tune.study import Study, import_optuna
+from acofer.tune.trials import Trials
+
+JOURNAL = "study.journal"
+ENOUGH, LATE, INTERRUPTED, FAILED = "trials", "timeout", "interrupted", "failed"
+Draw = Callable[[dict[str, Any], Path], None]
+OnTrial = Callable[[dict[str, Any]], None]
+"""Called with every trial that has ended: its number, state, value and knobs, and the best value so far."""
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What came of a tuning.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The run folder.
+    numbers : dict
+        The content of ``result.json``: everything that is printed or drawn.
+    """
+
+    folder: Path
+    numbers: dict[str, Any]
+
+
+def run_tune(
+    config: TuneConfig,
+    *,
+    progress: Progress | None = None,
+    on_trial: OnTrial | None = None,
+    draw: Draw | None = None,
+) -> TuneResult:
+    """Tune a contender's knobs on training rows, and leave a run folder.
+
+    An interrupt (SIGINT) ends it after the trial that is running, a second one at once; what has been found is
+    written either way, and ``numbers["ended"]`` is ``"interrupted"``.
+
+    Parameters
+    ----------
+    config : TuneConfig
+    progress : callable, optional
+        Told ``(stage, done, total)``.
+    on_trial : callable, optional
+        Told every trial that has ended.
+    draw : callable, optional
+        Called as ``draw(numbers, path)`` to write figures into the folder `path`.
+
+    Raises
+    ------
+    AcoferError
+        For anything wrong with the options, the data, the storage or the folders; without a complete trial nothing is
+        left behind.
+    """
+    import_optuna()
+    selector = selector_named(config.contender)
+    config = _placed(config.settled())
+    check_contender(config, selector)
+    check_classifiers(config)
+    space_of(config, selector)  # what can be known before hours are spent is said before
+    folder = RunFolder(config.out, config.name or f"tune-{selector.name}")
+    try:
+        return _Tuning(config, selector, folder, progress or _silence, on_trial, draw).run()
+    except BaseException:
+        folder.discard()
+        raise
+
+
+class _Tuning:
+    def __init__(
+        self,
+        config: TuneConfig,
+        selector: Selector,
+        folder: RunFolder,
+        progress: Progress,
+        on_trial: OnTrial | None,
+        draw: Draw | None,
+    ) -> None:
+        self._config, self._folder, self._watch = config, folder, Stopwatch()
+        self._progress, self._on_trial, self._draw = progress, on_trial, draw
+        self._on = self._circumstances(selector)
+        self._study = Study(
+            config,
+            config.name or f"acofer-{selector.name}",
+            folder.path(JOURNAL),
+            self._on.space,
+            problem_of(self._on),
+            greater_is_better=METRICS[config.final_metric].greater_is_better,
+        )
+
+    def _circumstances(self, selector: Selector) -> Circumstances:
+        config, watch = self._config, self._watch
+        with watch.stage("reading"):
+            everything = configured_pictures(config, self._progress)
+            images = configured_classes(config, everything)
+            split = configured_split(config, images)
+        check_disjoint(train=split.train, validation=split.validation, test=split.test)
+        with watch.stage("embedding"):
+            embeddings = embeddings_of(images, configured_embeddings(config, everything, self._progress))
+        space = space_of(config, selector, embeddings.values.shape[1])
+        return Circumstances(config, selector, images, split, embeddings, space)
+
+    def run(self) -> TuneResult:
+        on = self._on
+        with self._watch.stage("folds"):
+            for heuristic in {on.config.heuristic, *(on.space["heuristic"].choices if "heuristic" in on.space else ())}:
+                compile_for(dataclasses.replace(on.config, heuristic=heuristic))
+            folds = outer_folds(on.config, on.embeddings.values, on.images.labels, on.split.train, on.images.n_classes)
+        trials = Trials(on.config, on.selector, folds)
+        ended, fault = FAILED, None
+        with self._watch.stage("trials"), _interrupts() as interrupts:
+            try:
+                ended = self._run_trials(trials, interrupts)
+            except BaseException as error:
+                if self._study.best(self._study.trials()) is None:
+                    raise
+                if interrupts.asked > 1:
+                    ended = INTERRUPTED
+                else:
+                    fault = error
+        result = self._written(ended)
+        if fault is not None:
+            warnings.warn(f"a trial failed; what was found before is kept in {result.folder}", stacklevel=2)
+            raise fault
+        return result
+
+    def _run_trials(self, trials: Trials, interrupts: _Interrupts) -> str:
+        """Run trials until there are enough, and return why no more are begun."""
+        timeout = None if self._config.timeout is None else seconds_of(self._config.timeout)
+        start, before, done = time.monotonic(), _finished(self._study), 0
+        while not interrupts.asked:
+            if timeout is not None and time.monotonic() - start >= timeout:
+                return LATE
+            if _finished(self._study) >= self._config.trials:
+                if self._study.defaults() is not None:
+                    return ENOUGH
+                self._study.add_defaults()
+            total = max(self._config.trials - before, done + 1) * trials.n_steps
+            trial = trials.run(self._study, partial(self._tell, done * trials.n_steps, total))
+            done += 1
+            self._progress("tuning", done * trials.n_steps, total)
+            if self._on_trial is not None:
+                self._on_trial(trial_news(self._study, trial.number))
+        return INTERRUPTED
+
+    def _tell(self, before: int, total: int, step: int) -> None:
+        self._progress("tuning", before + step, total)
+
+    def _written(self, ended: str) -> TuneResult:
+        on, folder = self._on, self._folder
+        numbers = tuning_numbers(on, self._study, ended)
+        numbers["seconds"] = {stage: round(seconds, 3) for stage, seconds in self._watch.seconds.items()}
+        with folder.writing():
+            folder.write_text(files.CONFIG, dataclasses.replace(on.config, out=None).to_toml())
+            folder.write_text(TRIALS, trials_table(numbers))
+            for name, text in best_files(on, numbers["best"]).items():
+                folder.write_text(name, text)
+            if self._draw is not None:
+                _drawn(self._draw, numbers, folder.path(files.FIGURES))
+            folder.write_json(files.RESULT, numbers)
+            return TuneResult(folder.finish(), numbers)
+
+
+def _finished(study: Study) -> int:
+    return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials())
+
+
+def _drawn(draw: Draw, numbers: dict[str, Any], path: Path) -> None:
+    """Draw the figures; numbers that took hours are not thrown away because a figure failed."""
+    try:
+        draw(numbers, path)
+    except OSError:
+        raise
+    except Exception as error:
+        warnings.warn(f"the figures could not be drawn ({error}); all else is kept", stacklevel=2)
+
+
+class _Interrupts:
+    """Counts interrupts: the first is heard when a trial has ended, the second at once."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, *_: Any) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    """Count interrupts within the block; outside the main thread there are none."""
+    interrupts = _Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    before = signal.signal(signal.SIGINT, interrupts)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _placed(config: TuneConfig) -> TuneConfig:
+    """Name files and folders so that the tuning can be repeated, and gone on with, from anywhere."""
+    storage = config.storage
+    return dataclasses.replace(
+        config,
+        data=absolute(config.data, NAMED),
+        ferplus=config.ferplus and absolute(config.ferplus),
+        weights=absolute(config.weights, KEYWORDS),
+        cache_dir=config.cache_dir and str(Path(config.cache_dir).expanduser().resolve()),
+        storage=storage if storage is None or "://" in storage else str(Path(storage).expanduser().resolve()),
+    )
+
+
+def _silence(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
