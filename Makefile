@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 NETS := mobilenet mobilenet-skip mobilenet-skip-mha separable-attention efficientnetb0 mobilenetv2 hybrid small-cnn mobilenetv2-transfer
 
-.PHONY: search test lint unit test-oldest nets build clean
+.PHONY: search test lint unit test-oldest browser bench nets build clean
 
 search: $(VENV)/.core
 	$(BIN)/acofer search --ants 20 --iters 3
@@ -27,6 +27,18 @@ unit: $(VENV)/.dev
 # The core on the oldest versions it allows: what needs TensorFlow skips.
 test-oldest: $(VENV)-oldest/.core
 	$(VENV)-oldest/bin/python -m pytest --numprocesses 2 --dist loadgroup tests/forest tests/colony tests/scoring tests/runs tests/config
+
+# A Chromium for the tests that open the report's page; without one they skip, and say so.
+browser: $(VENV)/.dev
+	@command -v chromium > /dev/null \
+	  || { test "$$(id -u)" = 0 && apt-get update && apt-get install --yes --no-install-recommends chromium; } \
+	  || $(BIN)/python -m playwright install --with-deps chromium \
+	  || echo "no Chromium to be had here; the tests in it will skip"
+
+# Every kind of contender on the embedded faces, and the page of it; minutes in all.
+bench: $(VENV)/.all
+	$(BIN)/acofer bench configs/bench-quick.toml
+	$(BIN)/acofer report runs/bench-quick --out runs/bench-quick.html
 
 # Every network, briefly, on the embedded faces; minutes in all.
 nets: $(VENV)/.dev
@@ -46,9 +58,13 @@ $(VENV)/.core: $(VENV)/bin/python pyproject.toml
 	$(PIP) install --editable .
 	@touch $@
 
+$(VENV)/.all: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --editable '.[all]'
+	@touch $@ $(VENV)/.core
+
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(PIP) install --editable '.[dev]'
-	@touch $@ $(VENV)/.core
+	@touch $@ $(VENV)/.all $(VENV)/.core
 
 $(VENV)-oldest/.core: tests/oldest.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)-oldest

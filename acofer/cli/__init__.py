@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from acofer.cli import cache, data, embed, nets, predict, search, train
+from acofer.cli import bench, cache, data, embed, nets, predict, report, search, train, tune
 from acofer.errors import AcoferError, nearest
 
 _EXAMPLES = """\
@@ -22,6 +22,8 @@ examples:
   acofer search --ants 20 --iters 3          the embedded faces, offline, about a minute
   acofer search --data fer2013.csv           FER2013
   acofer train small-cnn --image-size 48     a network end to end, to compare with
+  acofer bench configs/bench-quick.toml      selectors and networks side by side
+  acofer report runs/bench-quick             one page of what came of it
   acofer data info fer2013.csv               what is in a data set
   acofer predict runs/RUN face.png           use what a search found
 
@@ -78,7 +80,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (search, train, nets, embed, data, cache, predict):
+    for module in (search, train, tune, bench, report, nets, embed, data, cache, predict):
         module.add_to(commands)
     return parser
 

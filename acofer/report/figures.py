@@ -7,7 +7,8 @@ shapes differ as well. SVGs keep their text as text.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -83,14 +84,10 @@ def write_each(figures: dict[str, Draw], numbers: dict[str, Any], folder: Path) 
     StoreError
         Where they cannot be written.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_STYLE):
-        for name, draw in figures.items():
-            figure = Figure(figsize=_size(name, numbers), layout="constrained")
+    for name, draw in figures.items():
+        with styled_figure(_size(name, numbers)) as figure:
             draw(figure.add_subplot(), numbers)
-            _add_legend(figure)
+            add_legend(figure)
             protocol = numbers.get("protocol", "clean")
             if protocol != "clean":
                 figure.suptitle(f"protocol {protocol}: not an honest figure", color=ORANGE, fontweight="bold")
@@ -99,7 +96,17 @@ def write_each(figures: dict[str, Draw], numbers: dict[str, Any], folder: Path) 
                     figure.savefig(beside, format=kind, metadata=about, dpi=150)
 
 
-def _add_legend(figure: Any) -> None:
+@contextmanager
+def styled_figure(inches: tuple[float, float]) -> Iterator[Any]:
+    """Yield an empty figure, to be drawn and saved within the block: the style holds until it ends."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        yield Figure(figsize=inches, layout="constrained")
+
+
+def add_legend(figure: Any) -> None:
     """Add the legend below the axes, where no data can lie."""
     shown: dict[str, Any] = {}
     for axes in figure.axes:

@@ -12,9 +12,11 @@ from PIL import Image
 import acofer as package
 from acofer.cli.options import flag_of
 from acofer.cli.progress import ProgressDisplay
+from acofer.cli.tune import NOT_HERE
 from acofer.config.options import plain_options
 from acofer.config.search import SearchConfig
 from acofer.config.sources import COMMANDS, read_toml
+from acofer.config.tune import TuneConfig
 from acofer.runs import predict as predicting
 
 HEAVY = ("numpy", "scipy", "sklearn", "imblearn", "numba", "tensorflow", "keras", "matplotlib", "PIL", "joblib", "rich")
@@ -71,7 +73,8 @@ def test_importing_the_package_is_as_light(tmp_path):
 def test_the_help_shows_every_option_with_its_default_and_choices(acofer, kind):
     shown = acofer(kind.command, "--help").out
     words = " ".join(shown.split())
-    for option in plain_options(kind):
+    hidden = NOT_HERE if kind is TuneConfig else set()
+    for option in (option for option in plain_options(kind) if option.name not in hidden):
         assert f"  {flag_of(option)} " in shown
         if option.default is not None and option.name != "net":  # which has to be named
             assert f"(default {option.default})" in words
