@@ -10,8 +10,9 @@
     budget = { evaluations = 60 } # of those that search; or seconds, or both
 
     [[setting]]
-    name = "48x48, last layer"
+    name = "last layer"
     data = "demo"                 # and any other option of acofer search: pictures, embeddings, balancing, scoring
+    image_size = [48, 96]         # two settings, "last layer, 48" and "last layer, 96"; "last layer" stands for both
     split_seeds = [0]
 
     [[contender]]
@@ -19,7 +20,7 @@
     size = [64, 256]
     classifier = ["forest", "LogisticRegression"]
     protocol = ["clean", "leaky-smote-first"]
-    settings = ["48x48, last layer"]         # default: all
+    settings = ["last layer"]                # default: all
 
     [[contender]]
     name = "ten ants"
@@ -61,8 +62,9 @@ from acofer.runs.places import absolute
 CLEAN, FIVE, BINARY = "clean", "five-classes", "binary-accuracy"
 ALL_PROTOCOLS = (*PROTOCOLS, FIVE, BINARY)
 FIVE_CLASSES = "Angry,Disgust,Happy,Neutral,Surprise"
-"""Those of "A Comparative Study of CNN and MobileNetV2", Duhok, QZJ 2024."""
+"""Those of a five-layer CNN against MobileNetV2; Duhok, QZJ 2024."""
 _SETTING_SECTIONS = ("data", "features", "balance", "scoring", "scorer_params", "classifier_params")
+_OF_SELECTORS = ("size", "classifier", "budget")
 _SAID_ELSEWHERE = ("split_seed", "classifier", "memo")
 """Options of those sections that the plan decides: by split_seeds, by contenders, and scores are never remembered."""
 _PLAN_KEYS = ("name", "seeds", "reference", "timeout", "null_test", "budget", "setting", "contender", "workers")
@@ -226,7 +228,7 @@ def plan_of(
         If something is unknown or does not go together.
     """
     _check_keys("the plan", content, _PLAN_KEYS)
-    settings = [_Setting.of(table) for table in _tables(content, "setting")]
+    settings = [setting for table in _tables(content, "setting") for setting in _settings(table)]
     _demand_apart("setting", [setting.name for setting in settings])
     contenders = [
         c for table in _tables(content, "contender") for c in _contenders(table, content, settings, selectors)
@@ -252,21 +254,18 @@ class _Setting:
     """Pictures, embeddings, balancing and scorer that contenders meet."""
 
     name: str
+    family: str
     options: dict[str, Any]
     split_seeds: tuple[int, ...]
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> _Setting:
-        known = [o.name for o in options_of(SearchConfig).values() if o.metadata["section"] in _SETTING_SECTIONS]
-        _check_keys("[[setting]]", table, ["name", "split_seeds", *(k for k in known if k not in _SAID_ELSEWHERE)])
-        setting = _text("[[setting]] name", table.get("name"))
-        options = {key: value for key, value in table.items() if key not in ("name", "split_seeds")}
+    def of(cls, name: str, family: str, options: dict[str, Any], split_seeds: tuple[int, ...]) -> _Setting:
         config = SearchConfig(**options)
         options["data"] = absolute(config.data, NAMED)
-        for name in ("ferplus", "weights"):
-            if options.get(name):
-                options[name] = absolute(str(options[name]), KEYWORDS)
-        return cls(setting, options, tuple(_numbers("split_seeds", table.get("split_seeds", [0]))))
+        for file in ("ferplus", "weights"):
+            if options.get(file):
+                options[file] = absolute(str(options[file]), KEYWORDS)
+        return cls(name, family, options, split_seeds)
 
     def search(self, **more: Any) -> SearchConfig:
         """Return the configuration of a search on it."""
@@ -276,6 +275,21 @@ class _Setting:
         """Return the options of its pictures, which networks are trained on."""
         own = {o.name for o in options_of(TrainConfig).values() if o.metadata["section"] == "data"}
         return {name: value for name, value in self.options.items() if name in own}
+
+
+def _settings(table: Mapping[str, Any]) -> Iterator[_Setting]:
+    """Yield one setting for each combination of the values in a table's lists, named after them."""
+    known = [o.name for o in options_of(SearchConfig).values() if o.metadata["section"] in _SETTING_SECTIONS]
+    _check_keys("[[setting]]", table, ["name", "split_seeds", *(k for k in known if k not in _SAID_ELSEWHERE)])
+    family = _text("[[setting]] name", table.get("name"))
+    split_seeds = tuple(_numbers("split_seeds", table.get("split_seeds", [0])))
+    options = {key: value for key, value in table.items() if key not in ("name", "split_seeds")}
+    axes = {key: value for key, value in options.items() if isinstance(value, list)}
+    for axis, given in axes.items():
+        demand(f"[[setting]] {axis}", given, "one value at least", bool(given))
+    for values in itertools.product(*axes.values()):
+        name = ", ".join([family, *map(str, values)])
+        yield _Setting.of(name, family, {**options, **dict(zip(axes, values, strict=True))}, split_seeds)
 
 
 @dataclass(frozen=True)
@@ -362,13 +376,17 @@ def _contenders(
     _check_keys("[[contender]]", table, _CONTENDER_KEYS)
     if ("selector" in table) == ("net" in table):
         raise ConfigError(f"[[contender]]: expected a selector or a net; got {dict(table)!r}")
+    for key in _OF_SELECTORS:
+        if "net" in table and key in table:
+            raise ConfigError(f"[[contender]]: {key} is of selectors, and {table['net']!r} is a network; remove it")
     by_name = {setting.name: setting for setting in settings}
+    families = {setting.family for setting in settings}
     axes = {
         "what": _listed(table.get("selector", table.get("net"))),
         "size": _listed(table.get("size")),
         "classifier": _listed(table.get("classifier", "auto")),
         "protocol": _listed(table.get("protocol", CLEAN)),
-        "setting": _listed(table.get("settings", list(by_name))),
+        "setting": _all_named(_listed(table.get("settings", list(by_name))), settings),
         "budget": _listed(table.get("budget", plan.get("budget"))),
     }
     for axis, given in axes.items():
@@ -378,7 +396,7 @@ def _contenders(
     demand("workers", workers, "a whole number", type(workers) is int)
     for values in itertools.product(*axes.values()):
         each = dict(zip(axes, values, strict=True))
-        _demand_known("settings", each["setting"], by_name)
+        _demand_known("settings", each["setting"], [*by_name, *families])
         _demand_known("protocol", each["protocol"], ALL_PROTOCOLS)
         selector = None
         if "selector" in table:
@@ -400,6 +418,11 @@ def _contenders(
             has_null=_switch("null_test", table.get("null_test", plan.get("null_test", True))),
             workers=workers,
         )
+
+
+def _all_named(names: list[Any], settings: Sequence[_Setting]) -> list[Any]:
+    """Return the settings that names stand for, those of a family for its name; what is unknown stays as it is."""
+    return [own for name in names for own in [s.name for s in settings if name in (s.name, s.family)] or [name]]
 
 
 def _budget(given: Any, selector: Selector | None) -> Budget | None:

@@ -174,7 +174,7 @@ WRONG_SETTINGS = [
     ({"classifier": "LogisticRegression"}, "unknown key 'classifier' in [[setting]]"),
     ({"memo": "on"}, "unknown key 'memo' in [[setting]]"),
     ({"split_seeds": "a"}, "split_seeds: expected whole numbers of at least 0; got 'a'"),
-    ({"data": ["demo"]}, "data: expected"),
+    ({"data": [["demo"]]}, "data: expected"),
     ({"scorer_params": 3}, "scorer_params: expected a table; got 3"),
 ]
 
@@ -202,6 +202,8 @@ WRONG_CONTENDERS = [
     ({**COLONY, "settings": "mad"}, "settings: 'mad' is unknown; did you mean 'made'?"),
     ({**COLONY, "settings": [["made"]]}, "settings: ['made'] is unknown"),
     ({**COLONY, "settings": {"made": 1}}, "settings: {'made': 1} is unknown"),
+    ({"net": "small-cnn", "size": 3}, "[[contender]]: size is of selectors, and 'small-cnn' is a network; remove it"),
+    ({"net": "small-cnn", "classifier": "SVC"}, "classifier is of selectors, and 'small-cnn' is a network"),
     ({**COLONY, "settings": []}, "[[contender]] setting: expected one value at least; got []"),
     ({**COLONY, "set": "ants"}, "set: expected a table, e.g. { ants = 10 }; got 'ants'"),
     ({**COLONY, "set": []}, "set: expected a table, e.g. { ants = 10 }; got []"),
@@ -442,3 +444,20 @@ def test_anything_is_a_plan_or_one_clear_error(content):
 def test_any_table_at_all_is_one_clear_error(content):
     with pytest.raises(ConfigError):
         plan_of(content, "made")
+
+
+def test_a_list_in_a_setting_is_an_axis_and_the_name_alone_stands_for_all():
+    setting = {"name": "last layer", "data": "demo", "image_size": [48, 96], "pooling": ["flatten", "avg"]}
+    content = {"setting": [setting, {"name": "other", "data": "demo"}], "null_test": False}
+    kinds = [(size, pooling) for size in (48, 96) for pooling in ("flatten", "avg")]
+    cells = plan_of({**content, "contender": [{"selector": "all"}]}, "p").cells
+    assert [cell.setting for cell in cells] == [*(f"last layer, {size}, {pooling}" for size, pooling in kinds), "other"]
+    assert [(cell.config.image_size, cell.config.pooling) for cell in cells[:4]] == kinds
+    some = [
+        {"selector": "all", "settings": "last layer"},
+        {"selector": "pca", "size": 3, "settings": "last layer, 96, avg"},
+    ]
+    cells = plan_of({**content, "contender": some}, "p").cells
+    assert sorted(cell.contender for cell in cells) == ["all"] * 4 + ["pca"]
+    with pytest.raises(ConfigError, match="image_size: expected one value at least"):
+        plan_of({"setting": [{"name": "s", "image_size": []}], "contender": [{"selector": "all"}]}, "p")
