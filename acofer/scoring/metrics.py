@@ -25,6 +25,8 @@ A forest of 90 trees in which no tree voted for the true class says "less than 1
 without a floor those rows alone would decide between subsets. It is about half a vote in 90."""
 
 BOOTSTRAP_DRAWS = 2000
+_DRAWS_A_COMPARISON = 600
+"""So that of however many comparisons some fifteen draws lie beyond each end of a widened interval."""
 RATES = ("accuracy", "balanced accuracy", "macro precision", "macro recall", "macro F1")
 """What `rates` returns, in the order of tables."""
 
@@ -177,21 +179,22 @@ def binary_accuracy(y: IntArray, outputs: FloatArray, *, seed: int = 0) -> dict[
     return {"value": float(right.mean()), "interval": percentile_interval(resampled_means(right, seed))}
 
 
-def resampled_means(by_row: FloatArray, seed: int) -> FloatArray:
+def resampled_means(by_row: FloatArray, seed: int, draws: int = BOOTSTRAP_DRAWS) -> FloatArray:
     """Return the means of bootstrap samples of rows; few values are distinct, so their counts are drawn.
 
     Parameters
     ----------
     by_row : ndarray of float, shape (n,)
     seed : int
+    draws : int
 
     Returns
     -------
-    ndarray of float64, shape (BOOTSTRAP_DRAWS,)
+    ndarray of float64, shape (draws,)
     """
     values, counts = np.unique(by_row, return_counts=True)
     n = len(by_row)
-    return np.random.default_rng(seed).multinomial(n, counts / n, size=BOOTSTRAP_DRAWS) @ values / n
+    return np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ values / n
 
 
 def percentile_interval(draws: FloatArray, share: float = 0.95) -> list[float]:
@@ -238,5 +241,5 @@ def paired_difference(
         covers the choice of test rows, not that of training rows or seeds.
     """
     by_row = np.mean(np.atleast_2d(predicted) == y, axis=0) - np.mean(np.atleast_2d(others) == y, axis=0)
-    drawn = resampled_means(by_row, seed)
+    drawn = resampled_means(by_row, seed, max(BOOTSTRAP_DRAWS, _DRAWS_A_COMPARISON * comparisons))
     return {"difference": float(by_row.mean()), "interval": percentile_interval(drawn, 1 - 0.05 / comparisons)}

@@ -146,3 +146,15 @@ def test_binary_accuracy_counts_a_yes_or_no_for_each_class():
     by_row = ((outputs > 0.5) == np.eye(5, dtype=bool)[y]).mean(axis=1)
     assert high - low == pytest.approx(2 * 1.96 * by_row.std() / np.sqrt(200), rel=0.1)
     assert binary_accuracy(np.arange(7), np.zeros((7, 7)))["value"] == pytest.approx(6 / 7)
+
+
+def test_intervals_of_many_comparisons_rest_on_more_than_a_draw():
+    """Of 2,000 draws one and a quarter lay beyond each end of an interval that was widened for forty."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 7, 3000)
+    one, other = (np.where(rng.random(3000) < share, y, (y + 1) % 7) for share in (0.5, 0.45))
+    by_row = (one == y).astype(float) - (other == y)
+    error = by_row.std() / np.sqrt(3000)
+    ends = [paired_difference(y, one, other, comparisons=40, seed=seed)["interval"][1] for seed in range(20)]
+    assert np.mean(ends) == pytest.approx(by_row.mean() + 3.227 * error, rel=0.02)  # z of 0.05 / 40 / 2
+    assert np.std(ends) < 0.04 * 3.227 * error
