@@ -72,10 +72,11 @@ def bin_edges(values, max_bins):
     """Return the edges of one feature: a bin is closed when it holds its share of the rows that no closed bin holds."""
     distinct, counts = np.unique(values, return_counts=True)
     edges, in_bin, rows_left = [], 0, len(values)
+    two = values.dtype.type(2)  # with a plain 2, numpy before 2.0 goes on in float64
     for (low, high), count in zip(itertools.pairwise(distinct), counts, strict=False):
         in_bin, bins_left = in_bin + count, max_bins - len(edges)
         if bins_left > 1 and (len(distinct) <= max_bins or in_bin >= rows_left / bins_left):
-            middle = low / 2 + high / 2
+            middle = low / two + high / two
             edges.append(middle if low <= middle < high else low)
             in_bin, rows_left = 0, rows_left - in_bin
     return np.array(edges, dtype=values.dtype)

@@ -86,8 +86,9 @@ def test_same_seed_same_subset_whatever_the_workers(planted):
 
 def test_random_state_none_differs_and_an_instance_is_accepted(planted):
     X, y = planted
-    one, other = (quick(random_state=None).fit(X, y).pheromone_ for _ in range(2))
-    assert not np.array_equal(one, other)
+    # Ants that only draw: those that take what is best, mostly, may agree by chance.
+    one, other = (quick(random_state=None, q0=0.0, beta=0.0).fit(X, y).trace_.rows for _ in range(2))
+    assert [row.score.indices.tolist() for row in one] != [row.score.indices.tolist() for row in other]
     same = [quick(random_state=np.random.RandomState(3)).fit(X, y).pheromone_ for _ in range(2)]
     np.testing.assert_array_equal(*same)
 
