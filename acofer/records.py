@@ -20,6 +20,10 @@ Progress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``; the library itself prints nothing."""
 
 
+def silence(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody: the `Progress` of who does not want to know."""
+
+
 class Pictures(Protocol):
     """A sequence of pictures that are read when they are asked for.
 

@@ -91,7 +91,7 @@ def attempt(
         "parameters": None,
         "classifier latency, ms": round(fitted.latency, 3),
         "seconds": {
-            "embedding": problem.numbers()["backbone"].get("seconds"),
+            "embedding": problem.embedding_seconds,
             "balancing": round(problem.watch.seconds["balancing"], 3),
             **chosen.row["seconds"],
             "fit": round(fitted.fit_seconds, 3),

@@ -25,6 +25,7 @@ from acofer.bench.problem import Problem
 from acofer.bench.store import CAUGHT, OK, BenchFolder, Row
 from acofer.config.search import SearchConfig
 from acofer.errors import AcoferError, LeakageError
+from acofer.nets.training import as_probabilities
 from acofer.runs.machine import versions
 from acofer.runs.pictures import configured_classes, configured_pictures, configured_split
 from acofer.runs.record import data_numbers, raw_brier, scorer_is_tested
@@ -163,24 +164,19 @@ def _figures(
     if row["is null"]:
         found = null_test(labels, predicted, outputs.shape[1], row["seed"])
         return {"null test": found if can_alarm(outputs.shape[1]) else None}
-    card = scorecard(labels, _probabilities(outputs), seed=row["seed"])
+    card = scorecard(labels, as_probabilities(outputs), seed=row["seed"])
     card["binary accuracy"] = binary_accuracy(labels, outputs, seed=row["seed"])
     score = row.get("search score")
     if score is not None and _is_searched_by(row):
         card["search metric"] = _search_metric(row, score["metric"], labels, kept)
     single = np.setdiff1d(np.arange(len(labels)), copied)
-    without = scorecard(labels[single], _probabilities(outputs[single]), seed=row["seed"]) if len(copied) else None
+    without = scorecard(labels[single], as_probabilities(outputs[single]), seed=row["seed"]) if len(copied) else None
     names = ("rows", "accuracy", "balanced accuracy", "macro F1")
     return {
         "predicted": predicted.tolist(),
         "test": card,
         "without copies": without and {name: without[name] for name in names},
     }
-
-
-def _probabilities(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return outputs, which of sigmoids do not add up to one, as shares."""
-    return outputs / np.maximum(outputs.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
 def _is_searched_by(row: Row) -> bool:

@@ -49,7 +49,7 @@ from acofer.bench.selectors import SELECTORS, Selector, checked_knobs
 from acofer.colony.size import size_grid
 from acofer.config.common import PictureOptions
 from acofer.config.options import options_of, table_names
-from acofer.config.search import PROTOCOLS, SearchConfig
+from acofer.config.search import NOT_OF_THE_OUTCOME, PROTOCOLS, SearchConfig
 from acofer.config.train import TrainConfig
 from acofer.data.load import NAMED
 from acofer.errors import ConfigError, MissingFileError, demand, nearest
@@ -82,10 +82,8 @@ _CONTENDER_KEYS = (
     "timeout",
     "null_test",
 )
-_NOT_OF_THE_OUTCOME = (
-    *("out", "name", "workers", "backend", "cache_dir", "null_draws", "all_features", "memo"),
-    *("data", "ferplus"),  # wherever they lie: the split's fingerprint says whether they are the same
-)
+_NOT_IN_KEYS = (*NOT_OF_THE_OUTCOME, "data", "ferplus")
+"""Wherever pictures lie: the split's fingerprint says whether they are the same."""
 _NOT_SET = {"out", "name", "net", "seed"}
 """Options of networks that the plan decides, as it does the pictures."""
 _MANY = 2**30
@@ -163,7 +161,7 @@ class Cell:
         return self.config.scorer if self.config.classifier == "auto" else self.config.classifier
 
     def _outcome(self) -> dict[str, Any]:
-        outcome = {k: v for k, v in dataclasses.asdict(self.config).items() if k not in _NOT_OF_THE_OUTCOME}
+        outcome = {k: v for k, v in dataclasses.asdict(self.config).items() if k not in _NOT_IN_KEYS}
         return outcome | {"weights": Path(outcome["weights"]).name}  # wherever they lie
 
     def _spent(self) -> Any:

@@ -93,6 +93,11 @@ class Problem:
         return int(self._embeddings.values.shape[1])
 
     @property
+    def embedding_seconds(self) -> float | None:
+        """What the embeddings took when they were made."""
+        return self._embeddings.about.get("seconds")
+
+    @property
     def test_rows(self) -> NDArray[np.int64]:
         """The test rows' numbers; where some are synthetic, their places."""
         rows = self.material.test_rows

@@ -11,6 +11,7 @@ from acofer.bench.plan import Cell, Plan
 from acofer.bench.selectors import SELECTORS, Selector
 from acofer.bench.store import OK, BenchFolder, Row
 from acofer.bench.worker import InlineWorker, OnPart, Outcome, ProcessWorker
+from acofer.records import silence
 
 OnRow = Callable[[Row, int, int], None]
 """Called as ``on_row(row, rows so far, cells in all)``."""
@@ -67,7 +68,7 @@ def run_plan(
     done = {key for key, row in rows.items() if row["status"] == OK or not retry}
     todo = [cell for cell in plan.cells if cell.key not in done]
     try:
-        _run(todo, folder, rows, selectors, on_row, on_part or _tell_nobody, len(plan.cells))
+        _run(todo, folder, rows, selectors, on_row, on_part or silence, len(plan.cells))
         return open_labels(plan, folder, rows)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"every row that was done is kept; go on with the same command (in {out})") from None
@@ -142,7 +143,3 @@ def _keep(folder: BenchFolder, cell: Cell, row: Row, outcome: Outcome) -> None:
         return
     outputs: dict[str, Any] = {"rows": attempt.rows, "outputs": attempt.outputs, "raw": attempt.raw}
     folder.keep(row, {name: values for name, values in outputs.items() if values is not None})
-
-
-def _tell_nobody(_stage: str, _done: int, _total: int) -> None:
-    """For who does not want to know."""

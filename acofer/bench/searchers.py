@@ -16,7 +16,7 @@ from acofer.bench.subsets import drawn
 from acofer.bench.swarm import swarm
 from acofer.bench.task import Task, k
 from acofer.colony.colony import AntColony, ColonySettings
-from acofer.colony.search import LocalSearch
+from acofer.colony.search import LocalSearch, best_ant
 from acofer.config.options import options_of
 from acofer.config.search import SearchConfig
 from acofer.records import SubsetScore
@@ -55,7 +55,7 @@ def iterate(ants: AntColony, scorer: CountingScorer, improve: LocalSearch | None
     scores = scorer.score(ants.ask())
     improved = {}
     if improve is not None:
-        ant = max(range(len(scores)), key=lambda ant: (scores[ant].utility, -scores[ant].size, -ant))
+        ant = best_ant(scores)
         scores[ant] = _improved(scores[ant], improve, scorer)
         improved[ant] = scores[ant].indices
     ants.tell([score.utility for score in scores], improved)

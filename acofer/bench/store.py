@@ -31,6 +31,7 @@ from acofer.writing import written_beside
 
 PLAN, ROWS, TABLE = "plan.toml", "rows.jsonl", "table.csv"
 OK, FAILED, TIMED_OUT, SKIPPED, CAUGHT = "ok", "failed", "timed out", "skipped", "caught"
+STATUSES = (OK, FAILED, TIMED_OUT, SKIPPED, CAUGHT)
 Row = dict[str, Any]
 
 
@@ -84,7 +85,7 @@ class BenchFolder:
     def _row(self, line: bytes, number: int) -> Row:
         try:
             row = json.loads(line)
-            if isinstance(row["cell"], str) and row["status"] in (OK, FAILED, TIMED_OUT, SKIPPED, CAUGHT):
+            if isinstance(row["cell"], str) and row["status"] in STATUSES:
                 return dict(row)
         except (ValueError, KeyError, TypeError):
             pass

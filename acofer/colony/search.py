@@ -140,7 +140,7 @@ def _iterate(
     exchanged = np.zeros(len(scores), np.int64)
     improved: dict[int, IndexArray] = {}
     if improve is not None:
-        ant = max(range(len(scores)), key=lambda ant: (scores[ant].utility, -scores[ant].size, -ant))
+        ant = best_ant(scores)
         better = _improved(scores[ant], improve, scorer, trace.archive)
         exchanged[ant] = len(np.setdiff1d(better.indices, subsets[ant]))
         scores[ant], improved[ant] = better, better.indices
@@ -161,6 +161,11 @@ def _iterate(
         )
         for ant, score in enumerate(scores)
     ]
+
+
+def best_ant(scores: Sequence[SubsetScore]) -> int:
+    """Return the ant whose subset local search improves: of equals the smaller one's, then the earlier."""
+    return max(range(len(scores)), key=lambda ant: (scores[ant].utility, -scores[ant].size, -ant))
 
 
 def _improved(score: SubsetScore, improve: LocalSearch, scorer: SubsetScorer, archive: Archive) -> SubsetScore:

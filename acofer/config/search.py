@@ -11,6 +11,8 @@ from acofer.config.common import PictureOptions, name_option, out_option, seed_o
 from acofer.config.options import choice, option, table
 
 PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test", "validation-as-test")
+NOT_OF_THE_OUTCOME = ("out", "name", "workers", "backend", "cache_dir", "null_draws", "all_features", "memo")
+"""Options that choose no subset and move no score of one."""
 RIDGE_FOLDS = 5
 """Folds by which ridge scores where none are asked for; in closed form they cost next to nothing."""
 

@@ -167,6 +167,11 @@ class BankRows:
         return BankRows(self._bank, self._numbers[rows])
 
 
+def part_of(values: Any, rows: Rows) -> Any:
+    """Return some rows of a matrix, or of a bank or its rows, from which nothing is read."""
+    return values.part(rows) if isinstance(values, Bank | BankRows) else np.asarray(values[rows])
+
+
 def _blocks(numbers: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.int64]]]:
     for first in range(0, len(numbers), _ROWS_AT_ONCE):
         yield slice(first, first + _ROWS_AT_ONCE), numbers[first : first + _ROWS_AT_ONCE]

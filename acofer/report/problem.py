@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.config.search import PROTOCOLS
 from acofer.errors import DataError
 from acofer.report.entry import Entry
 
 IntArray = NDArray[np.int64]
 CLEAN = "clean"
-PROTOCOLS = (CLEAN, "leaky-smote-first", "leaky-smote-test", "validation-as-test", "five-classes")
+KNOWN_PROTOCOLS = (*PROTOCOLS, "five-classes")
 _MOST_CLASSES = 1000
 _MOST_FEATURES = 10_000_000
 
@@ -84,7 +85,7 @@ class Problem:
         return cls(
             key=key,
             name=entry.text("setting"),
-            protocol=entry.word("protocol", PROTOCOLS),
+            protocol=entry.word("protocol", KNOWN_PROTOCOLS),
             split=entry.text("split"),
             fingerprint=entry.maybe_text("fingerprint"),
             data=data.text("name"),
@@ -106,7 +107,7 @@ class Problem:
     @classmethod
     def bare(cls, key: str, entry: Entry) -> Problem:
         """Return what can be said of a problem that nobody solved: its name and protocol."""
-        name, protocol = entry.text("setting"), entry.word("protocol", PROTOCOLS)
+        name, protocol = entry.text("setting"), entry.word("protocol", KNOWN_PROTOCOLS)
         nothing: tuple[Any, ...] = ("", None, "", "", None, [], 0, 0, 0, 0, None, None, "", None, None, None)
         return cls(key, name, protocol, *nothing)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.bench.store import STATUSES
 from acofer.errors import DataError
 from acofer.report.entry import Entry
 from acofer.report.problem import Problem
 from acofer.scoring.metrics import METRICS, confusion, rates
 
 IntArray = NDArray[np.int64]
-STATUSES = ("ok", "failed", "timed out", "skipped", "caught")
 KINDS = ("selector", "network")
 _SAME = 1e-6
 """How far an accuracy that is written down may lie from that of the row's own predictions, by rounding."""

@@ -21,7 +21,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, PREDICTIONS, FIGURES = (
     "predictions.npz",
     "figures",
 )
+Draw = Callable[[dict[str, Any], Path], None]
+"""Called as ``draw(numbers, path)`` to write figures into the folder `path`."""
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 _MOST_BESIDE = 100
 
@@ -86,6 +88,15 @@ class RunFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         self.write_text(name, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+    def draw(self, draw: Draw, numbers: dict[str, Any]) -> None:
+        """Draw the figures; numbers that took hours are not thrown away because a figure failed."""
+        try:
+            draw(numbers, self.path(FIGURES))
+        except OSError:
+            raise
+        except Exception as error:
+            warnings.warn(f"the figures could not be drawn ({error}); all else is kept", stacklevel=2)
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -13,7 +13,6 @@ published pipelines do, so that a reader sees what it adds to a figure:
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError, DataError
 from acofer.features.balance import balance
-from acofer.features.bank import Bank, BankRows
+from acofer.features.bank import Bank, BankRows, part_of
 from acofer.records import Split
 from acofer.scoring.protocol import (
     Fold,
@@ -99,9 +98,9 @@ def material_of(config: SearchConfig, values: NDArray, labels: NDArray, split: S
     check_protocol(config)
     y = labels.astype(np.int64)
     if config.protocol == "clean":
-        return _clean(config, values, y, split)
+        return _clean(config, values, y, split, split.validation)
     if config.protocol == "validation-as-test":
-        return _tested_on_validation(config, values, y, split)
+        return _clean(config, values, y, split, split.test)
     if config.protocol == "leaky-smote-first":
         return _resampled_first(config, values, y)
     return _resampled_test(config, values, y)
@@ -118,12 +117,12 @@ def check_protocol(config: SearchConfig) -> None:
         )
 
 
-def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
+def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split, scored_on: RowArray) -> Material:
     check_disjoint(train=split.train, validation=split.validation, test=split.test)
-    developing = np.concatenate([split.train, split.validation])
+    developing = np.concatenate([split.train, scored_on])
     return Material(
         protocol=config.protocol,
-        X=values.part(developing) if isinstance(values, Bank | BankRows) else np.asarray(values[developing]),
+        X=part_of(values, developing),
         y=y[developing],
         n_train=len(developing) if config.folds and config.join == "on" else len(split.train),
         resample="none" if config.balance == "weights" else config.balance,
@@ -132,14 +131,6 @@ def _clean(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: S
         test_rows=split.test,
         n_synthetic_test_rows=0,
     )
-
-
-def _tested_on_validation(config: SearchConfig, values: NDArray, y: NDArray[np.int64], split: Split) -> Material:
-    """Put the test part in the validation part's place; the latter is left out."""
-    alone = dataclasses.replace(split, validation=np.empty(0, np.int64))
-    material, rows = _clean(config, values, y, alone), np.concatenate([split.train, split.test])
-    X = values.part(rows) if isinstance(values, Bank | BankRows) else np.asarray(values[rows])
-    return dataclasses.replace(material, X=X, y=y[rows])
 
 
 def _resampled_first(config: SearchConfig, values: NDArray, y: NDArray[np.int64]) -> Material:

@@ -11,7 +11,7 @@ from acofer.config.train import TrainConfig
 from acofer.data.classes import SomePictures, only_classes
 from acofer.data.load import load_faces
 from acofer.data.splits import make_split
-from acofer.features.bank import Bank
+from acofer.features.bank import part_of
 from acofer.features.cache import Store
 from acofer.features.embed import embed
 from acofer.records import Embeddings, ImageSet, Progress, Split
@@ -59,5 +59,4 @@ def embeddings_of(images: ImageSet, everything: Embeddings) -> Embeddings:
     """Return those of `images`, which are `everything` that was embedded, or some classes of it."""
     if not isinstance(images.pictures, SomePictures):
         return everything
-    values, rows = everything.values, images.pictures.rows
-    return dataclasses.replace(everything, values=values.part(rows) if isinstance(values, Bank) else values[rows])
+    return dataclasses.replace(everything, values=part_of(everything.values, images.pictures.rows))

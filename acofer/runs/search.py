@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,9 +21,9 @@ from acofer.data.load import NAMED
 from acofer.errors import ConfigError
 from acofer.features.cache import Store
 from acofer.pretrained.weights import KEYWORDS
-from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore
+from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore, silence
 from acofer.runs import folder as files
-from acofer.runs.folder import RunFolder
+from acofer.runs.folder import Draw, RunFolder
 from acofer.runs.guidance import Heuristic, alone, compile_for, heuristic_of
 from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
 from acofer.runs.machine import Stopwatch
@@ -42,7 +41,7 @@ from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 
 _MEMO = "scores.sqlite"  # in the folder of cached embeddings
-Draw = Callable[[dict[str, Any], Path], None]
+Kind = TypeVar("Kind", bound=SearchConfig)
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,11 @@ def run_search(config: SearchConfig, *, progress: Progress | None = None, draw: 
         For anything wrong with the options, the data, the weights or the folders; nothing is left behind.
     """
     check_protocol(config)  # what can be known before hours are spent is said before
-    config = _placed(config.settled())
+    config = placed(config.settled())
     check_classifiers(config)
     folder = RunFolder(config.out, config.name or _short_name(config.data))
     try:
-        return _run(config, folder, progress or _silence, draw)
+        return _run(config, folder, progress or silence, draw)
     except BaseException:
         folder.discard()
         raise
@@ -125,22 +124,12 @@ def _run(config: SearchConfig, folder: RunFolder, progress: Progress, draw: Draw
     with _stage(watch, progress, "writing"), folder.writing():
         _write(folder, config, embeddings, trace, chosen, trial, material)
         if draw is not None:
-            _draw(draw, numbers, folder.path(files.FIGURES))
+            folder.draw(draw, numbers)
     numbers["seconds"] = {stage: round(seconds, 3) for stage, seconds in watch.seconds.items()}
     with folder.writing():
         folder.write_json(files.RESULT, numbers)
         place = folder.finish()
     return RunResult(place, numbers, chosen, trace)
-
-
-def _draw(draw: Draw, numbers: dict[str, Any], path: Path) -> None:
-    """Draw the figures; numbers that took hours are not thrown away because a figure failed."""
-    try:
-        draw(numbers, path)
-    except OSError:
-        raise
-    except Exception as error:
-        warnings.warn(f"the figures could not be drawn ({error}); all else is kept", stacklevel=2)
 
 
 def _check_sizes(config: SearchConfig, n_features: int) -> None:
@@ -220,10 +209,6 @@ def _memo_path(config: SearchConfig) -> Path | None:
     return Store(config.cache_dir).folder / _MEMO if config.memo == "on" else None
 
 
-def _silence(_stage: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
-
-
 @contextmanager
 def _stage(watch: Stopwatch, progress: Progress, name: str) -> Iterator[None]:
     """Time a stage that cannot say how far it is, and tell that it began and ended."""
@@ -274,7 +259,7 @@ def _write(
     )
 
 
-def _placed(config: SearchConfig) -> SearchConfig:
+def placed(config: Kind) -> Kind:
     """Name files and folders so that the run can be repeated, and its model used, from anywhere."""
     return dataclasses.replace(
         config,

@@ -26,8 +26,8 @@ from acofer.nets.start import start_from
 from acofer.nets.table import FROZEN_EPOCHS, Augmentation, Net, net_named
 from acofer.nets.training import EpochRow, Schedule, Training, predict_outputs
 from acofer.pretrained.weights import KEYWORDS, Weights
-from acofer.records import ImageSet, Progress, Split
-from acofer.runs.folder import PREDICTIONS
+from acofer.records import ImageSet, Progress, Split, silence
+from acofer.runs.folder import PREDICTIONS, Draw
 from acofer.runs.machine import Stopwatch
 from acofer.runs.network import read_network
 from acofer.runs.pictures import configured_classes, configured_pictures, configured_split, faces_folder
@@ -37,7 +37,6 @@ from acofer.runs.training_folder import NETWORK, TrainingFolder
 from acofer.scoring.protocol import SealedLabels, check_disjoint
 from acofer.writing import written_beside
 
-Draw = Callable[[dict[str, Any], Path], None]
 _AS_IN_RECIPE = ("batch_size", "learning_rate", "lowest_rate", "plateau", "patience", "loss", "balance")
 OnEpoch = Callable[[EpochRow], None]
 
@@ -97,9 +96,9 @@ def run_train(
     net = net_named(config.net)
     config = _placed(settled(config, net))
     folder = TrainingFolder.free(config.out, config.name or net.name)
-    session = _prepared(config, net, progress or _silence)
+    session = _prepared(config, net, progress or silence)
     folder.make(config, session.training.model.count_params())
-    return _finished(session, folder, progress or _silence, on_epoch, draw)
+    return _finished(session, folder, progress or silence, on_epoch, draw)
 
 
 def resume_train(
@@ -126,12 +125,12 @@ def resume_train(
     """
     folder = TrainingFolder.unfinished(place)
     config, state = folder.config(epochs), folder.checkpoint()
-    session = _prepared(config, net_named(config.net), progress or _silence)
+    session = _prepared(config, net_named(config.net), progress or silence)
     if bytes(state.pop("split")).decode() != session.split.fingerprint:
         raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
     session.training.restore(state)
     folder.write_config(config)
-    return _finished(session, folder, progress or _silence, on_epoch, draw)
+    return _finished(session, folder, progress or silence, on_epoch, draw)
 
 
 def settled(config: TrainConfig, net: Net) -> TrainConfig:
@@ -337,7 +336,3 @@ def _placed(config: TrainConfig) -> TrainConfig:
         weights=absolute(config.weights, KEYWORDS),
         start=config.start and ",".join(absolute(place) for place in listed(config.start)),
     )
-
-
-def _silence(_stage: str, _done: int, _total: int) -> None:
-    """Tell nobody."""

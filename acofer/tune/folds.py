@@ -18,7 +18,7 @@ from acofer.colony.size import SizeLike
 from acofer.config.search import SearchConfig
 from acofer.config.tune import TuneConfig
 from acofer.errors import ConfigError
-from acofer.features.bank import Bank, BankRows
+from acofer.features.bank import part_of
 from acofer.runs.guidance import heuristic_of
 from acofer.runs.judge import Judge, judge_of
 from acofer.runs.material import Material
@@ -170,13 +170,9 @@ def outer_folds(
     folds = []
     for fold, cut in enumerate(stratified_folds(y, config.outer_folds, config.seed)):
         own = config.search(seed=config.seed + fold)
-        seen, held_out = ((_rows(values, training[part]), y[part]) for part in cut)
+        seen, held_out = ((part_of(values, training[part]), y[part]) for part in cut)
         folds.append(OuterFold(own, seen, held_out, n_classes, config.final_metric))
     return folds
-
-
-def _rows(values: Any, rows: RowArray) -> Any:
-    return values.part(rows) if isinstance(values, Bank | BankRows) else np.asarray(values[rows])
 
 
 def _material(config: SearchConfig, X: Any, y: NDArray[np.int64]) -> Material:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from acofer.bench.selector import Selector
-from acofer.config.search import SearchConfig
+from acofer.config.search import NOT_OF_THE_OUTCOME, SearchConfig
 from acofer.config.tune import TuneConfig
 from acofer.records import Embeddings, ImageSet, Split
 from acofer.runs.machine import machine, versions
@@ -27,8 +27,8 @@ from acofer.tune.study import Study, Trial
 TRIALS, BEST, CONTENDER = "trials.csv", "tune-best.toml", "tune-best-contender.toml"
 _NOT_OF_THE_PROBLEM = (
     *("data", "ferplus", "weights"),  # wherever they lie: the split and the embeddings say whether they are the same
-    *("cache_dir", "memo", "workers", "backend", "out", "name", "null_draws", "all_features", "iterations"),
-    *("space", "trials", "timeout", "pruner", "storage", "evaluations", "seconds"),
+    *NOT_OF_THE_OUTCOME,
+    *("iterations", "space", "trials", "timeout", "pruner", "storage", "evaluations", "seconds"),
 )
 
 

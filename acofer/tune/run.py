@@ -17,11 +17,9 @@ from typing import Any
 from acofer.bench.selector import Selector
 from acofer.bench.selectors import selector_named
 from acofer.config.tune import TuneConfig, seconds_of
-from acofer.data.load import NAMED
-from acofer.pretrained.weights import KEYWORDS
-from acofer.records import Progress
+from acofer.records import Progress, silence
 from acofer.runs import folder as files
-from acofer.runs.folder import RunFolder
+from acofer.runs.folder import Draw, RunFolder
 from acofer.runs.guidance import compile_for
 from acofer.runs.judge import check_classifiers
 from acofer.runs.machine import Stopwatch
@@ -32,7 +30,7 @@ from acofer.runs.pictures import (
     configured_split,
     embeddings_of,
 )
-from acofer.runs.places import absolute
+from acofer.runs.search import placed
 from acofer.scoring.metrics import METRICS
 from acofer.scoring.protocol import check_disjoint
 from acofer.tune.folds import outer_folds
@@ -51,7 +49,6 @@ from acofer.tune.trials import Trials
 
 JOURNAL = "study.journal"
 ENOUGH, LATE, INTERRUPTED, FAILED = "trials", "timeout", "interrupted", "failed"
-Draw = Callable[[dict[str, Any], Path], None]
 OnTrial = Callable[[dict[str, Any]], None]
 """Called with every trial that has ended: its number, state, value and knobs, and the best value so far."""
 
@@ -108,7 +105,7 @@ def run_tune(
     space_of(config, selector)  # what can be known before hours are spent is said before
     folder = RunFolder(config.out, config.name or f"tune-{selector.name}")
     try:
-        return _Tuning(config, selector, folder, progress or _silence, on_trial, draw).run()
+        return _Tuning(config, selector, folder, progress or silence, on_trial, draw).run()
     except BaseException:
         folder.discard()
         raise
@@ -204,23 +201,13 @@ class _Tuning:
             for name, text in best_files(on, numbers["best"]).items():
                 folder.write_text(name, text)
             if self._draw is not None:
-                _drawn(self._draw, numbers, folder.path(files.FIGURES))
+                folder.draw(self._draw, numbers)
             folder.write_json(files.RESULT, numbers)
             return TuneResult(folder.finish(), numbers)
 
 
 def _finished(study: Study) -> int:
     return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials())
-
-
-def _drawn(draw: Draw, numbers: dict[str, Any], path: Path) -> None:
-    """Draw the figures; numbers that took hours are not thrown away because a figure failed."""
-    try:
-        draw(numbers, path)
-    except OSError:
-        raise
-    except Exception as error:
-        warnings.warn(f"the figures could not be drawn ({error}); all else is kept", stacklevel=2)
 
 
 class _Interrupts:
@@ -252,15 +239,6 @@ def _interrupts() -> Iterator[_Interrupts]:
 def _placed(config: TuneConfig) -> TuneConfig:
     """Name files and folders so that the tuning can be repeated, and gone on with, from anywhere."""
     storage = config.storage
-    return dataclasses.replace(
-        config,
-        data=absolute(config.data, NAMED),
-        ferplus=config.ferplus and absolute(config.ferplus),
-        weights=absolute(config.weights, KEYWORDS),
-        cache_dir=config.cache_dir and str(Path(config.cache_dir).expanduser().resolve()),
-        storage=storage if storage is None or "://" in storage else str(Path(storage).expanduser().resolve()),
-    )
-
-
-def _silence(_stage: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+    if storage is not None and "://" not in storage:
+        storage = str(Path(storage).expanduser().resolve())
+    return dataclasses.replace(placed(config), storage=storage)
