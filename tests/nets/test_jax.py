@@ -78,7 +78,7 @@ def test_going_on_gives_the_same_there(backend: str) -> None:
         pytest.skip(f"{backend} is not installed")
     tests = str(Path(__file__).with_name("test_training.py"))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "going_on", tests],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "going_on or compiled", tests],
         env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,

@@ -68,6 +68,12 @@ def test_going_on_gives_the_curve_and_the_weights_of_never_having_stopped() -> N
             np.testing.assert_array_equal(mine, theirs)
 
 
+def test_steps_are_compiled_as_a_whole_where_that_pays() -> None:
+    """On JAX they were not, since Keras' layers that warp pictures say that they cannot be."""
+    varied = training(dataclasses.replace(PLAIN, augmentation=EVERYTHING))
+    assert varied._trainer.jit_compile == (keras.backend.backend() == "jax")
+
+
 def test_same_seed_same_curve_other_seed_another() -> None:
     first, again, other = (training(dataclasses.replace(PLAIN, epochs=2, seed=s), seed=s).run() for s in (0, 0, 1))
     assert curve(first) == curve(again)
