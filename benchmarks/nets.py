@@ -6,7 +6,7 @@
 A row comes from a run folder's result.json, and from nothing else. An architecture of which no run is named gets a row
 that says what its recipe would need: weights that are not on this machine, or a GPU. How long it would take without
 one is measured: some training steps of the recipe on pictures of noise, times the steps of the paper's epochs.
-``--keep`` adds the rows to results/nets.csv.
+``--runs-only`` leaves these rows out; ``--keep`` adds the rows to results/nets.csv.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def run_row(folder: Path) -> Row:
         "reason": None,
         "data": numbers["data"]["name"],
         "split": numbers["split"]["fingerprint"],
+        "classes": chosen["classes"],
         "image size": chosen["image_size"],
         "weights": f"from {started}" if started else weights,
         "balance": chosen["balance"],
@@ -68,7 +69,8 @@ def run_row(folder: Path) -> Row:
         "binary accuracy": round(test["binary accuracy"]["value"], 4),
         "accuracy without copies": round((numbers["without copies"] or test)["accuracy"]["value"], 4),
         "paper prints": net["paper prints"],
-        **{name: numbers["versions"][name] for name in ("keras", device()["backend"])},
+        **{name: value for name, value in numbers["machine"].items() if name not in ("system", "device")},
+        **numbers["versions"],
     }
 
 
@@ -108,12 +110,14 @@ def main() -> int:
     """Print the rows, and keep them where that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folders of acofer train")
+    parser.add_argument("--runs-only", action="store_true", help="no rows for networks that were not run")
     parser.add_argument("--keep", action="store_true", help="add the rows to results/nets.csv")
     args = parser.parse_args()
     try:
         rows = [run_row(folder) for folder in args.runs]
         at_full_size = {row["net"] for row in rows if row["image size"] == NETS[row["net"]].recipe.image_size}
-        rows += [absent_row(net) for name, net in NETS.items() if name not in at_full_size]
+        absent = [] if args.runs_only else [net for name, net in NETS.items() if name not in at_full_size]
+        rows += [absent_row(net) for net in absent]
     except (AcoferError, OSError) as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2

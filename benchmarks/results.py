@@ -31,13 +31,14 @@ def append(name: str, rows: Sequence[Row]) -> Path:
         The file's name without ``.csv``.
     rows : list of dict
         Column to value, None for an empty cell. Each row also gets the processor, its cores, the versions of Python
-        and of every package that can move a figure, and the date. A column new to the file is
-        added to it and stays empty in the older rows.
+        and of every package that can move a figure, and the date, unless it brings its own (a run on another
+        machine). A column new to the file is added to it and stays empty in the older rows.
     """
     path = FOLDER / f"{name}.csv"
     kept = _read(path)
-    conditions = {name: value for name, value in machine().items() if name != "system"} | versions()
-    kept += [{**row, **conditions, "date": time.strftime("%Y-%m-%d")} for row in rows]
+    here = {name: value for name, value in machine().items() if name != "system"} | versions()
+    today = {"date": time.strftime("%Y-%m-%d")}
+    kept += [{**row, **({} if "processor" in row else here), **today} for row in rows]
     columns = list(dict.fromkeys(column for row in kept for column in row))
     FOLDER.mkdir(exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")  # an interrupted run leaves the old file whole
