@@ -28,6 +28,7 @@ ORDER = [
     "tune",
     "report",
     "cli",
+    "__main__",
 ]
 HEAVY = {
     "numba": {
