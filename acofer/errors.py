@@ -18,6 +18,7 @@ what was expected, what came, and what to do.
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -58,14 +59,29 @@ class LeakageError(AcoferError, RuntimeError):
     """Rows would cross from the test or validation part into training."""
 
 
+_LONGEST_NAME = 200
+"""Letters of a name that others are compared with: comparing takes time with the square of them."""
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxtuple = 3, 12, 6, 12
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 100
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: its `repr`, cut where it is long."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return f"a {type(value).__name__} of too many digits"
+
+
 def demand(name: str, value: object, expected: str, holds: bool) -> None:
     """Raise ConfigError, with what was expected and what came, unless it `holds`."""
     if not holds:
-        raise ConfigError(f"{name}: expected {expected}; got {value!r}")
+        raise ConfigError(f"{name}: expected {expected}; got {shown(value)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the known word nearest to `name`, or lists them all."""
     words = sorted(known)
-    close = difflib.get_close_matches(name, words, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name[:_LONGEST_NAME], words, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(words)}"

@@ -14,6 +14,8 @@ ORDER = [
     "errors",
     "records",
     "writing",
+    "reading",
+    "archives",
     "config",
     "streams",
     "forest",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Iterable
 from typing import Any, TypeVar, overload
 
@@ -11,6 +10,7 @@ from acofer.config.options import Options, options_of
 from acofer.config.search import SearchConfig
 from acofer.config.sources import join_sources
 from acofer.errors import ConfigError
+from acofer.reading import UnreadableError, parse_toml
 
 _METAVARS = {
     "data": "DATA",
@@ -94,8 +94,8 @@ def parameters_of(assignments: Iterable[str]) -> dict[str, Any]:
 
 def _value_of(text: str) -> Any:
     try:
-        read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+        read = parse_toml(f"value = {text}")
+    except UnreadableError:
         return text
     value = read.pop("value")
     is_plain = isinstance(value, bool | int | float | str | list) and not read  # no date, and nothing beside it

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from acofer.errors import ConfigError, nearest
+from acofer.errors import ConfigError, nearest, shown
 
 Check = Callable[[Any], Any]
+_LARGEST = 2**63 - 1
+"""Of whole numbers: what NumPy, JSON's readers and operating systems take."""
 
 
 def option(section: str, default: Any, text: str, expected: str = "", check: Check | None = None, **more: Any) -> Any:
@@ -102,7 +104,7 @@ def _converted(field: dataclasses.Field[Any], value: Any) -> Any:
     expected = field.metadata["expected"] or _kind_name(kinds)
     choices = field.metadata.get("choices")
     hint = f"; {nearest(str(value), choices)}" if choices else ""
-    raise ConfigError(f"{field.name}: expected {_kind_name(kinds)}{expected}; got {value!r}{hint}")
+    raise ConfigError(f"{field.name}: expected {_kind_name(kinds)}{expected}; got {shown(value)}{hint}")
 
 
 def _kind_name(kinds: str) -> str:
@@ -128,7 +130,10 @@ def _as_kind(kinds: str, value: Any) -> Any:
 def _whole(value: Any) -> int:
     if isinstance(value, float) and not value.is_integer():
         raise TypeError
-    return int(value)
+    number = int(value)
+    if abs(number) > _LARGEST:
+        raise ValueError
+    return number
 
 
 def _finite(value: Any) -> float:
@@ -141,7 +146,10 @@ def _finite(value: Any) -> float:
 def _text(value: Any) -> str:
     if not isinstance(value, str | int | Path):
         raise TypeError
-    return str(value)
+    text = str(value)
+    if "\0" in text:  # in no name of a file
+        raise ValueError
+    return text
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {"int": _whole, "float": _finite, "str": _text}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from acofer import reading
 from acofer.config.options import Options, options_of, table_names
 from acofer.config.search import SearchConfig
 from acofer.config.train import TrainConfig
 from acofer.config.tune import TuneConfig
-from acofer.errors import ConfigError, MissingFileError, nearest
+from acofer.errors import ConfigError, MissingFileError, nearest, shown
+from acofer.reading import UnreadableError
 
 COMMANDS: tuple[type[Options], ...] = (SearchConfig, TrainConfig, TuneConfig)
 ENVIRONMENT_PREFIX = "ACOFER_"
@@ -70,7 +71,7 @@ def read_toml(path: str | Path, kind: type[Options]) -> dict[str, Any]:
             sections = {field.metadata["section"] for field in options_of(kind).values()}
             raise ConfigError(f"{path}: unknown section [{section}]; {nearest(section, sections)}")
         if not isinstance(given, dict):
-            raise ConfigError(f"{path}: expected a section [{section}]; got {section} = {given!r}")
+            raise ConfigError(f"{path}: expected a section [{section}]; got {section} = {shown(given)}")
         if section in table_names(kind):
             values[section] = given
             continue
@@ -84,10 +85,10 @@ def read_toml(path: str | Path, kind: type[Options]) -> dict[str, Any]:
 
 def _content(path: str | Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return reading.read_toml(path)[0]
     except OSError as error:
         raise MissingFileError(f"expected a TOML file at {path}; {error.strerror}; check --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise ConfigError(f"{path}: expected a TOML file; {error}") from None
 
 

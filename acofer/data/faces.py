@@ -12,19 +12,20 @@ import hashlib
 import json
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import read_arrays
 from acofer.data.classes import some_rows
 from acofer.data.landmarks import BORDER, N_LANDMARKS, DlibModel, FaceModel, Picture, locate_face
 from acofer.data.pictures import picture_digest
 from acofer.errors import DataError, StoreError, demand, nearest
+from acofer.reading import UnreadableError
 from acofer.records import ImageSet, Pictures, Progress
 from acofer.writing import written_beside
 
@@ -273,13 +274,21 @@ def _search(
 def _read(place: Path, n: int) -> tuple[NDArray[np.float32], float] | None:
     """Return kept landmarks and their seconds; None where there are none, or (with a warning) damaged ones."""
     try:
-        with np.load(place, allow_pickle=False) as file:
-            landmarks, seconds = file["landmarks"], float(file["seconds"])
-        if landmarks.shape != (n, N_LANDMARKS, 2) or landmarks.dtype != np.float32:
-            raise ValueError(f"{landmarks.dtype} of shape {landmarks.shape}")
+        kept = read_arrays(place)
+        landmarks, seconds = kept["landmarks"], kept["seconds"]
+        if not _are_landmarks(landmarks, n) or seconds.shape or seconds.dtype != float or not np.isfinite(seconds):
+            raise UnreadableError(f"{landmarks.dtype} of shape {landmarks.shape}")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, UnreadableError, KeyError) as error:
         warnings.warn(f"the landmarks in {place} are damaged ({error}) and are found again", stacklevel=2)
         return None
-    return landmarks, seconds
+    return landmarks, float(seconds)
+
+
+def _are_landmarks(landmarks: NDArray[Any], n: int) -> bool:
+    """Whether these are landmarks of so many pictures: finite, or not a number in all of a picture without a face."""
+    if landmarks.shape != (n, N_LANDMARKS, 2) or landmarks.dtype != np.float32:
+        return False
+    is_absent = np.isnan(landmarks).all(axis=(1, 2))
+    return bool(np.isfinite(landmarks[~is_absent]).all())

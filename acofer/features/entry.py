@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import ArrayHeader
 from acofer.errors import StoreError
+from acofer.reading import in_few_words, open_plain, read_json
 
 KEY_FIELDS = ("pictures_digest", "weights_digest", "backbone", "image_size", "pooling", "preprocessing")
 FURTHER_KEY_FIELDS = ("layer", "mirror")
@@ -26,6 +28,7 @@ ABOUT, VALUES = "about.json", "values.npy"
 FORMAT = 1
 BLOCK = 4 << 20
 """Bytes a checksum stands for."""
+_LONGEST_HEADER = 1 << 10
 SAMPLED_BLOCKS = 64
 """How many blocks, evenly spread, are checked where not all are."""
 
@@ -137,10 +140,10 @@ def read_about(place: Path, key: str) -> dict[str, Any]:
         Where it cannot be read or speaks of something else.
     """
     try:
-        about = json.loads((place / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(place / ABOUT)
         belongs = about["format"] == FORMAT and key_of(about) == key and about["values"]["block"] == BLOCK
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedEntryError(f"{ABOUT} cannot be read: {type(error).__name__}") from error
+        raise DamagedEntryError(f"{ABOUT} cannot be read: {in_few_words(error)}") from error
     if not belongs:
         raise DamagedEntryError(f"{ABOUT} belongs to another key or format")
     return about
@@ -171,14 +174,14 @@ def npy_header(shape: tuple[int, int]) -> bytes:
 
 
 def map_values(path: Path, described: Mapping[str, Any]) -> NDArray[np.float16]:
-    expected = len(npy_header(tuple(described["shape"]))) + described["bytes"]
-    size = path.stat().st_size
+    with open_plain(path) as file:
+        header = ArrayHeader.read(file.read(_LONGEST_HEADER))
+    if list(header.shape) != described["shape"] or header.dtype != np.dtype("<f2") or header.order != "C":
+        raise DamagedEntryError(f"{VALUES} holds {header.dtype} of shape {header.shape}")
+    size, expected = path.stat().st_size, header.length + header.nbytes
     if size != expected:
         raise DamagedEntryError(f"{VALUES} has {size:,} of {expected:,} bytes")
-    values = np.load(path, mmap_mode="r", allow_pickle=False)
-    if list(values.shape) != described["shape"] or values.dtype != np.dtype("<f2") or not values.flags.c_contiguous:
-        raise DamagedEntryError(f"{VALUES} holds {values.dtype} of shape {values.shape}")
-    return values
+    return np.memmap(path, header.dtype, "r", header.length, header.shape)
 
 
 def check_blocks(values: NDArray[np.float16], crc32: list[int], *, everything: bool) -> None:

@@ -17,8 +17,6 @@ Nothing is lost. For the embedded pictures (3,500 x 5,120, 36 MB) that took
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import read_arrays
 from acofer.features.entry import (
     FURTHER_KEY_FIELDS,
     KEY_FIELDS,
@@ -43,6 +42,7 @@ from acofer.features.entry import (
 
 SHIPPED_FOLDER = Path(__file__).parents[1] / "data" / "embedded" / "embeddings"
 PLANES = "values.npz"
+_HEADERS = 1 << 10
 
 
 def shipped_places() -> list[Path]:
@@ -65,7 +65,7 @@ def open_shipped(key: str) -> Entry | None:
     try:
         values = _join(place / PLANES, tuple(about["values"]["shape"]))
         check_sound(values, about["values"])
-    except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile, zlib.error, DamagedEntryError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, DamagedEntryError) as error:
         raise DamagedEntryError(f"{place / PLANES} is damaged ({error}); install acofer again") from error
     return Entry(key, values, without_checksums(about))
 
@@ -142,9 +142,9 @@ def _split(values: NDArray[np.float16]) -> dict[str, NDArray[np.uint8]]:
 
 
 def _join(path: Path, shape: tuple[int, int]) -> NDArray[np.float16]:
-    with np.load(path, allow_pickle=False) as planes:
-        nonzero = np.unpackbits(planes["nonzero"], axis=1, count=shape[0]).view(bool)
-        used = planes["high"].astype("<u2") << 8 | planes["low"]
+    planes = read_arrays(path, unpacked=3 * shape[0] * shape[1] + _HEADERS)
+    nonzero = np.unpackbits(planes["nonzero"], axis=1, count=shape[0]).view(bool)
+    used = planes["high"].astype("<u2") << 8 | planes["low"]
     raw = np.zeros((shape[1], shape[0]), "<u2")
     raw[nonzero] = used
     values = np.ascontiguousarray(raw.T).view("<f2")

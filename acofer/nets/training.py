@@ -28,6 +28,7 @@ from acofer.nets.device import shared_generators_kept
 from acofer.nets.pixels import PixelRows
 from acofer.nets.table import Augmentation
 from acofer.pretrained.base import import_keras
+from acofer.reading import parse_json
 from acofer.records import Progress
 
 FloatArray = NDArray[np.float64]
@@ -116,8 +117,23 @@ class Course:
 
     @classmethod
     def from_json(cls, text: str) -> Course:
-        content = json.loads(text)
-        return cls(**{**content, "rows": [EpochRow(**row) for row in content["rows"]]})
+        """Return the course that was kept.
+
+        Raises
+        ------
+        TypeError, ValueError, KeyError
+            Where it is another thing, or its numbers cannot be those of a training.
+        """
+        kept = parse_json(text.encode())
+        course = cls(**{**kept, "rows": [EpochRow(**row) for row in kept["rows"]]})
+        counts = [course.best_epoch, course.waited, course.waited_at_rate, *(row.epoch for row in course.rows)]
+        best = 0.0 if course.best_loss == math.inf else course.best_loss  # infinite before the first epoch
+        numbers = [course.rate, best, *(one for row in course.rows for one in dataclasses.astuple(row))]
+        if any(type(count) is not int or count < 0 for count in counts) or not all(map(_is_finite, numbers)):
+            raise ValueError("a course of other numbers")
+        if [row.epoch for row in course.rows] != list(range(1, len(course.rows) + 1)) or course.rate < 0:
+            raise ValueError("a course of other epochs")
+        return course
 
 
 class Training:
@@ -199,9 +215,9 @@ class Training:
         optimizer = self._optimizer_variables()
         lists = {"weights": self._kept, "best": self._kept, "optimizer": optimizer}
         wanted = {f"{name}/{i:05d}": v for name, variables in lists.items() for i, v in enumerate(variables)}
-        fits = state.keys() == {"course", *wanted} and all(tuple(v.shape) == state[n].shape for n, v in wanted.items())
+        fits = state.keys() == {"course", *wanted} and all(_fits(state[name], v) for name, v in wanted.items())
         try:
-            course = Course.from_json(bytes(state["course"]).decode())
+            course = Course.from_json(state["course"].tobytes().decode())
         except (KeyError, TypeError, ValueError):
             fits = False
         if not fits:
@@ -380,6 +396,19 @@ def _compiled(trainer: Any, schedule: Schedule) -> Any:
         jit_compile=compiles_whole(),
     )
     return trainer
+
+
+def _fits(array: NDArray[Any], variable: Any) -> bool:
+    """Whether an array is such as a variable holds, and finite."""
+    is_such = array.shape == tuple(variable.shape) and array.dtype == np.dtype(str(variable.dtype))
+    return is_such and bool(np.isfinite(array).all())
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def _values(variables: list[Any]) -> list[NDArray[Any]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import read_arrays
 from acofer.bench.store import ROWS
-from acofer.errors import AcoferError, DataError, MissingFileError
+from acofer.errors import DataError, MissingFileError
 from acofer.features.layers import name_features
+from acofer.reading import UnreadableError
 from acofer.report.entry import Entry
 from acofer.report.problem import CLEAN
 from acofer.runs.folder import PREDICTIONS, RESULT, SUBSET, read_json
@@ -55,7 +55,7 @@ def rows_of(folder: Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     _check_finished(folder)
-    result = Entry(_read(folder, RESULT), str(folder / RESULT))
+    result = Entry(read_json(folder, RESULT), str(folder / RESULT))
     common = {"name": folder.name or "run", "where": str(folder / RESULT)}
     if result.content.get("kind") == "bench":
         return {**common, "command": f"acofer bench {folder / 'plan.toml'}", **result.content, "where": common["where"]}
@@ -92,16 +92,6 @@ def _check_finished(folder: Path) -> None:
         raise MissingFileError(f"the training at {folder} is not finished; go on with: acofer train --resume {folder}")
 
 
-def _read(folder: Path, name: str) -> Any:
-    """Read JSON that may hold anything, e.g. a thousand brackets or a number of a million digits."""
-    try:
-        return read_json(folder, name)
-    except AcoferError:
-        raise
-    except (RecursionError, ValueError, MemoryError):
-        raise DataError(f"{folder / name}: expected JSON of a run; got something else; repeat the run") from None
-
-
 def _problem(result: Entry, labels: NDArray[np.int64] | None) -> dict[str, Any]:
     """Return what trainings and searches say of their problem alike."""
     split = result.inner("split")
@@ -126,14 +116,13 @@ def _predictions(folder: Path, n_rows: int, n_classes: int) -> tuple[dict[str, N
     """
     place = folder / PREDICTIONS
     try:
-        with np.load(place, allow_pickle=False) as kept:
-            outputs = np.asarray(kept["outputs"])
-            labels = np.asarray(kept["labels"]) if "labels" in kept else None
-            names = [str(name) for name in kept["names"]] if "names" in kept else [""]
+        kept = read_arrays(place)
+        outputs, labels, named = kept["outputs"], kept.get("labels"), kept.get("names", np.array([""]))
     except FileNotFoundError:
         return {}, None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, TypeError) as error:
+    except (OSError, UnreadableError, KeyError) as error:
         raise DataError(f"{place}: expected predictions in NumPy's format; {error}; repeat the run") from None
+    names = [str(name) for name in named.ravel()]
     outputs = outputs[None] if outputs.ndim == 2 else outputs
     if outputs.dtype.kind != "f" or outputs.shape != (len(names), n_rows, n_classes) or not np.isfinite(outputs).all():
         shape = (len(names), n_rows, n_classes)
@@ -299,7 +288,7 @@ def _history(scored: list[list[Any]], metric: str) -> list[list[Any]]:
 def _indices(folder: Path, features: int) -> list[int] | None:
     """Return the chosen features; None where they are not kept."""
     try:
-        subset = Entry(_read(folder, SUBSET), str(folder / SUBSET))
+        subset = Entry(read_json(folder, SUBSET), str(folder / SUBSET))
     except MissingFileError:
         return None
     return subset.wholes("indices", features).tolist()

@@ -26,7 +26,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from acofer import reading
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
+from acofer.reading import UnreadableError
 
 CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, PREDICTIONS, FIGURES = (
     "config.toml",
@@ -180,12 +182,12 @@ def read_json(folder: Path, name: str) -> Any:
         If `folder` is not a run folder, or the file is damaged or cannot be read.
     """
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
+        return reading.read_json(folder / name)
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(
             f"expected a run folder with {name} at {folder}; there is none; make one with: acofer search"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise DataError(f"{folder / name}: expected JSON; {error}; repeat the run") from None
     except OSError as error:
         raise StoreError(f"{folder / name}: expected a file that can be read; {error.strerror}") from None

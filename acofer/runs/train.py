@@ -126,7 +126,7 @@ def resume_train(
     folder = TrainingFolder.unfinished(place)
     config, state = folder.config(epochs), folder.checkpoint()
     session = _prepared(config, net_named(config.net), progress or silence)
-    if bytes(state.pop("split")).decode() != session.split.fingerprint:
+    if state.pop("split", np.empty(0)).tobytes() != session.split.fingerprint.encode():
         raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
     session.training.restore(state)
     folder.write_config(config)

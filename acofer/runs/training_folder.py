@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import read_arrays
 from acofer.config.sources import read_toml
 from acofer.config.train import TrainConfig
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 from acofer.nets.training import EpochRow
+from acofer.reading import UnreadableError
 from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, place_of_run, remove_empty
 from acofer.writing import written_beside
 
@@ -138,9 +139,8 @@ class TrainingFolder:
         """
         path = self.place / CHECKPOINT
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            return read_arrays(path)
+        except (OSError, UnreadableError) as error:
             raise DataError(f"{path}: expected a checkpoint; it is damaged ({error}); train anew") from None
 
     def write_text(self, name: str, text: str) -> None:

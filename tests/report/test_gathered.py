@@ -286,8 +286,8 @@ def test_five_classes_of_a_training_are_a_protocol(tmp_path, labels):
     ("content", "message"),
     [
         ("{", "expected JSON"),
-        ("[" * 100_000, "expected JSON of a run"),
-        ('{"seed": ' + "9" * 5000 + "}", "expected JSON of a run"),
+        ("[" * 100_000, "expected JSON; it is nested too deep"),
+        ('{"seed": ' + "9" * 5000 + "}", "expected JSON; Exceeds the limit"),
         ("[1, 2]", "expected named values; got another list"),
         ('{"hello": 1}', "expected the result of acofer bench, search or train"),
         ('{"net": {"name": 3}, "training": {}}', "expected"),
