@@ -10,18 +10,22 @@ from __future__ import annotations
 import csv
 import gzip
 import zipfile
-import zlib
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
+from acofer.archives import DAMAGES, check_archive
 from acofer.errors import DataError, MissingFileError
+from acofer.reading import UnreadableError, in_few_words, open_plain
 from acofer.records import Progress
 
 LONGEST_LINE = 1 << 20  # bytes; a line of 2,304 pixels has under 10,000
 LINES_A_REPORT = 1_000
+MOST_UNPACKED = 100
+"""Times its size that a file may unpack to, and 16 MiB whatever its size. FER2013 unpacks to three times its own."""
+_ALWAYS_UNPACKED = 1 << 24
 
 
 class Line(NamedTuple):
@@ -57,38 +61,45 @@ def csv_lines(
     MissingFileError
         Where there is no such file.
     DataError
-        Where the file cannot be read, is damaged, or has a line of more than 1 MiB.
+        Where the file cannot be read, is damaged, has a line of more than 1 MiB, or unpacks to a multiple of its size
+        that no text unpacks to.
     """
     path = Path(path)
     number = 0
     try:
-        with ExitStack() as stack:
-            raw = stack.enter_context(path.open("rb"))
-            stream = _unpacked(raw, path, members, stack)
-            for number, text in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), 1):
-                if len(text) > LONGEST_LINE:
-                    raise DataError(
-                        f"{path}, line {number}: it has more than {LONGEST_LINE} bytes; is this a CSV file?"
-                    )
-                yield Line(number, text.rstrip(b"\r\n"), text.endswith((b"\n", b"\r")))
-                if progress and number % LINES_A_REPORT == 0:
-                    progress(f"reading {path.name}", min(raw.tell(), _size(path)), _size(path))
+        for number, (text, done) in enumerate(_raw_lines(path, members), 1):
+            if len(text) > LONGEST_LINE:
+                raise DataError(f"{path}, line {number}: it has more than {LONGEST_LINE} bytes; is this a CSV file?")
+            yield Line(number, text.rstrip(b"\r\n"), text.endswith((b"\n", b"\r")))
+            if progress and number % LINES_A_REPORT == 0:
+                progress(f"reading {path.name}", min(done, _size(path)), _size(path))
         if progress:
             progress(f"reading {path.name}", _size(path), _size(path))
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {str(path)!r}; check the path") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except UnreadableError as error:
+        raise DataError(f"{path} cannot be read: {error}; unpack it yourself and name the CSV file") from None
+    except DataError:
+        raise
+    except (*DAMAGES, gzip.BadGzipFile) as error:
         where = f"after line {number}" if number else "at its beginning"
-        raise DataError(f"{path} is damaged or cut {where} ({error}); copy or download it again") from error
-    except (OSError, RuntimeError, NotImplementedError) as error:  # RuntimeError: a zip with a password
+        raise DataError(
+            f"{path} is damaged or cut {where} ({in_few_words(error)}); copy or download it again"
+        ) from error
+    except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
 def fields_of(text: bytes) -> list[bytes]:
-    """Split a line at its commas and strip blanks and quotes; a quoted field may hold commas."""
+    """Split a line at its commas and strip blanks and quotes; a quoted field may hold commas.
+
+    A line that `csv` refuses (a carriage return outside quotes, a field of 128 KiB) is no row of ours: its fields come
+    with their quotes, and whoever wants a label or pixels of them says what is wrong.
+    """
     if b'"' in text:
-        row = next(csv.reader([text.decode("latin-1")], skipinitialspace=True), [])
-        return [field.strip().encode("latin-1") for field in row]
+        with suppress(csv.Error):
+            row = next(csv.reader([text.decode("latin-1")], skipinitialspace=True), [])
+            return [field.strip().encode("latin-1") for field in row]
     return [field.strip() for field in text.split(b",")]
 
 
@@ -112,7 +123,7 @@ def header_of(line: Line | None, path: str | PathLike[str], wanted: Sequence[str
     Raises
     ------
     DataError
-        Where the file is empty, is not text, or lacks a column.
+        Where the file is empty, is not text, lacks a column or has one twice.
     """
     if line is None:
         raise DataError(f"{path} is empty; expected a CSV file whose first line names {', '.join(wanted)}")
@@ -129,7 +140,11 @@ def header_of(line: Line | None, path: str | PathLike[str], wanted: Sequence[str
             f"{path}, line 1: expected the columns {', '.join(wanted)}, but {', '.join(missing)} "
             f"is missing; found: {came or 'an empty line'}"
         )
-    return {name: column for column, name in enumerate(names)}
+    columns = {name: column for column, name in enumerate(names)}
+    if len(columns) < len(names):
+        twice = next(name for column, name in enumerate(names) if columns[name] != column)
+        raise DataError(f"{path}, line 1: the column {twice[:100]!r} stands there more than once; remove one of them")
+    return columns
 
 
 def fails_at(path: str | PathLike[str], line: Line) -> Callable[[str], DataError]:
@@ -145,6 +160,19 @@ def shown(text: bytes) -> str:
     return repr(text[:24].decode("latin-1")) + ("..." if len(text) > 24 else "")
 
 
+def _raw_lines(path: Path, members: Sequence[str]) -> Generator[tuple[bytes, int], None, None]:
+    """Yield the lines as they lie there, and how many bytes of the file were read for them."""
+    limit, unpacked = _limit(path), 0
+    with ExitStack() as stack:
+        raw = stack.enter_context(open_plain(path))
+        stream = _unpacked(raw, path, members, stack)
+        while text := stream.readline(LONGEST_LINE + 1):
+            unpacked += len(text)
+            if unpacked > limit:
+                raise UnreadableError(f"it unpacks to more than {limit:,} bytes")
+            yield text, raw.tell()
+
+
 def _unpacked(raw: IO[bytes], path: Path, members: Sequence[str], stack: ExitStack) -> IO[bytes] | gzip.GzipFile:
     start = raw.read(4)
     raw.seek(0)
@@ -153,6 +181,7 @@ def _unpacked(raw: IO[bytes], path: Path, members: Sequence[str], stack: ExitSta
         return stack.enter_context(gzip.open(raw, "rb"))
     if start.startswith(b"PK") or path.suffix.lower() == ".zip":
         archive = stack.enter_context(zipfile.ZipFile(raw))
+        check_archive(archive, _limit(path))
         return stack.enter_context(archive.open(_member(archive, path, members)))
     if path.suffix.lower() == ".gz" and start:
         raise gzip.BadGzipFile("it does not begin like a gzip file")
@@ -176,6 +205,11 @@ def _member(archive: zipfile.ZipFile, path: Path, members: Sequence[str]) -> str
         f"{path} must hold one CSV file{' or one named ' + ' or '.join(members) if members else ''}; "
         f"CSV files found: {found}; unpack it and name the file"
     )
+
+
+def _limit(path: Path) -> int:
+    """Return the bytes that a file may unpack to."""
+    return max(MOST_UNPACKED * _size(path), _ALWAYS_UNPACKED)
 
 
 def _size(path: Path) -> int:
