@@ -11,6 +11,7 @@ machine. Hidden files and folders (their names begin with a dot) are ignored.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from os import PathLike
@@ -42,6 +43,7 @@ PART_FOLDERS = {
 ON_BROKEN = ("error", "skip")
 NOT_DATA = ("__macosx",)
 NAMES_SHOWN = 10
+MOST_CLASSES = 1_000
 FILES_A_REPORT = 200
 
 
@@ -87,8 +89,9 @@ def read_folder(path: str | PathLike[str], *, on_broken: str = "error", progress
     MissingFileError
         Where there is no such folder.
     DataError
-        Where there are no pictures, fewer than two classes, a class without
-        pictures, a class that train lacks, or a broken picture.
+        Where there are no pictures, fewer than two classes or more than
+        `MOST_CLASSES`, a class without pictures, one that train lacks, one
+        whose name is no text, or a broken picture.
     ConfigError
         Where `on_broken` is another word.
     """
@@ -142,11 +145,23 @@ def _class_names(root: Path, part_folders: list[tuple[int, Path]]) -> tuple[str,
             f"{_listed(map(str, tops))} must hold one folder for each of at least two classes; "
             f"class folders found: {_listed(names) or 'none'}"
         )
+    if len(names) > MOST_CLASSES:
+        raise DataError(
+            f"{_listed(map(str, tops))} holds {len(names):,} folders; expected at most {MOST_CLASSES:,} classes"
+        )
+    for name in names:
+        _check_is_text(name)
     for part, folder in part_folders:
         for name in sorted({child.name for child in _subfolders(folder)} - set(names)):
             if part != TRAIN:
                 raise DataError(f"the class {name!r} stands in {folder} but not in train; {nearest(name, names)}")
     return tuple(names)
+
+
+def _check_is_text(name: str) -> None:
+    """Refuse a class whose name no table, page or file could show: control characters, and bytes that are no text."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise DataError(f"the name of the class folder {name!a} must be text on one line; rename the folder")
 
 
 def _collect(found: _Findings, folder: Path, part: int, class_names: tuple[str, ...]) -> None:
@@ -231,11 +246,12 @@ def _entries(folder: Path, *, folders: bool) -> list[Path]:
     """Return the visible folders or files of a folder, sorted by name."""
     try:
         children = [child for child in folder.iterdir() if not child.name.startswith(".")]
+        wanted = [child for child in children if child.is_dir() == folders]
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no folder {str(folder)!r}; check the path") from error
     except OSError as error:
         raise DataError(f"the folder {str(folder)!r} cannot be read: {error}") from error
-    return sorted((child for child in children if child.is_dir() == folders), key=lambda child: child.name)
+    return sorted(wanted, key=lambda child: child.name)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from acofer.errors import DataError, MissingFileError
+from acofer.reading import in_few_words, open_plain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Pillow knows more: for some it runs other programs (Ghostscript for EPS), and the fewer decoders strangers can choose
+from, the better."""
 WIDE_GREY_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -130,7 +134,7 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : path
-        A file in any format that Pillow reads.
+        A file in one of the `FORMATS`, whatever its name.
 
     Returns
     -------
@@ -141,22 +145,22 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     MissingFileError
         Where there is no such file.
     DataError
-        Where the file is not a picture, is cut or damaged, has more pixels
+        Where the file is not a picture or no plain file, is cut or damaged, has more pixels
         than Pillow's decompression-bomb limit (``PIL.Image.MAX_IMAGE_PIXELS``),
         or a pixel type without a known range (32-bit).
     """
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as image:
+        with open_plain(path) as file, Image.open(file, formats=FORMATS) as image:
             _check_size(image, Image.MAX_IMAGE_PIXELS)
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _to_uint8(upright)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_uint8(image)
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no picture {str(path)!r}; check the path") from error
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
-        raise DataError(f"the picture {str(path)!r} cannot be read: {_in_one_line(error, path)}") from error
+        raise DataError(f"the picture {str(path)!r} cannot be read: {_in_one_line(error)}") from error
 
 
 def _check_size(image: Image, limit: int | None) -> None:
@@ -176,7 +180,8 @@ def _to_uint8(image: Image) -> NDArray[np.uint8]:
         return _grey_if_grey(_on_white(image), was_grey=image.mode in ("L", "LA", "La"), was_palette="P" in image.mode)
     if image.mode == "L":
         return np.array(image)
-    return _grey_if_grey(np.array(image.convert("RGB")), was_grey=False, was_palette=image.mode == "P")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    return _grey_if_grey(np.array(rgb), was_grey=False, was_palette=image.mode == "P")
 
 
 def _narrow(pixels: NDArray) -> NDArray[np.uint8]:
@@ -203,6 +208,6 @@ def _grey_if_grey(rgb: NDArray[np.uint8], *, was_grey: bool, was_palette: bool) 
     return rgb
 
 
-def _in_one_line(error: Exception, path: str | Path) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def _in_one_line(error: Exception) -> str:
+    text = in_few_words(error)
     return "it is not a picture in a known format" if "cannot identify image file" in text else text
