@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from acofer.bench.store import BenchFolder
+from acofer.errors import ConfigError
+from acofer.features.backbone import check_options
 from acofer.nets.count import multiply_adds, parameters
 from acofer.nets.timing import timing
 from acofer.pretrained.base import import_keras, load_base
 from acofer.pretrained.weights import resolve_weights
 
 _OF_COST = ("backbone", "image_size", "pooling", "mirror")
+_COSTS = ("multiply-adds", "parameters", "latency, ms")
 
 
 def backbone_cost(about: dict[str, Any], folder: BenchFolder) -> dict[str, Any]:
@@ -30,11 +33,13 @@ def backbone_cost(about: dict[str, Any], folder: BenchFolder) -> dict[str, Any]:
     ------
     MissingExtraError
         If Keras is not installed.
+    ConfigError
+        If there is no such network or layer.
     """
-    layers = ",".join(layer["name"] for layer in about["layers"])
+    layers = _layers(about)
     name = "-".join(str(about.get(part, "off")) for part in _OF_COST).replace(":", "") + f"-{len(about['layers'])}"
     kept = folder.problem(f"cost-{name}")
-    if kept is not None and kept["layers"] == layers:
+    if kept is not None and kept.get("layers") == layers and all(isinstance(kept.get(n), int | float) for n in _COSTS):
         return kept
     weights = resolve_weights("random", about["backbone"], about["image_size"])
     base = load_base(about["backbone"], about["image_size"], weights)
@@ -49,3 +54,14 @@ def backbone_cost(about: dict[str, Any], folder: BenchFolder) -> dict[str, Any]:
     }
     folder.keep_problem(f"cost-{name}", cost)
     return cost
+
+
+def _layers(about: dict[str, Any]) -> str:
+    """Return the names of the layers that are taken, after making sure of all that becomes part of a file's name."""
+    try:
+        layers = ",".join(layer["name"] for layer in about["layers"])
+        options = about["backbone"], about["image_size"], about["pooling"], layers, about.get("mirror", "off")
+    except (KeyError, TypeError):
+        raise ConfigError("embeddings: expected what acofer records of them; it was altered; begin anew") from None
+    check_options(*options)
+    return layers

@@ -24,7 +24,8 @@ from acofer.bench.plan import Cell, Plan
 from acofer.bench.problem import Problem
 from acofer.bench.store import CAUGHT, OK, BenchFolder, Row
 from acofer.config.search import SearchConfig
-from acofer.errors import AcoferError, LeakageError
+from acofer.config.train import TrainConfig
+from acofer.errors import AcoferError, DataError, LeakageError
 from acofer.nets.training import as_probabilities
 from acofer.runs.machine import versions
 from acofer.runs.pictures import configured_classes, configured_pictures, configured_split
@@ -118,9 +119,10 @@ def _opened(
         check_same_split(part.numbers["fingerprint"], row["fingerprint"], f"{row['contender']}, seed {row['seed']}")
         check_outputs(outputs[key]["outputs"], outputs[key]["rows"], part.rows, part.n_classes)
     labels = part.sealed.open({key: outputs[key]["outputs"] for key in ended_well})
-    copied = np.array(part.numbers["copied"], np.int64)
+    copied = _copied(part.numbers.get("copied"), len(labels), name)
+    configurations = {cell.key: cell.config for cell in cells}
     for key in ended_well:
-        own[key] |= _figures(own[key], labels, outputs[key], copied)
+        own[key] |= _figures(own[key], configurations[key], labels, outputs[key], copied)
     cost = _cost(part.numbers.get("backbone"), folder)
     for row in own.values():
         if row["kind"] == "selector" and row["status"] == OK:
@@ -155,8 +157,23 @@ def _part(cells: list[Cell], kept: dict[str, Any] | None) -> _Part:
     return _Part(numbers, split.test, images.n_classes, SealedLabels(images.labels[split.test].astype(np.int64)))
 
 
+def _copied(places: Any, n_rows: int, name: str) -> NDArray[np.int64]:
+    """Return the places of the test rows that have copies elsewhere, as they are kept."""
+    is_list = isinstance(places, list) and all(type(place) is int and 0 <= place < n_rows for place in places)
+    if not is_list:
+        raise DataError(
+            f"what is kept of {name!r}: expected the places of copied rows, below {n_rows}; got something else; remove "
+            "the folder problems, and all cells run again"
+        )
+    return np.array(places, np.int64)
+
+
 def _figures(
-    row: Row, labels: NDArray[np.int64], kept: dict[str, NDArray[Any]], copied: NDArray[np.int64]
+    row: Row,
+    config: SearchConfig | TrainConfig,
+    labels: NDArray[np.int64],
+    kept: dict[str, NDArray[Any]],
+    copied: NDArray[np.int64],
 ) -> dict[str, Any]:
     """Return what a row is told once the labels are open."""
     outputs = kept["outputs"].astype(np.float64)
@@ -167,8 +184,9 @@ def _figures(
     card = scorecard(labels, as_probabilities(outputs), seed=row["seed"])
     card["binary accuracy"] = binary_accuracy(labels, outputs, seed=row["seed"])
     score = row.get("search score")
-    if score is not None and _is_searched_by(row):
-        card["search metric"] = _search_metric(row, score["metric"], labels, kept)
+    # The classifier that is tested is the one that had scored; else there is no optimism to speak of.
+    if score is not None and isinstance(config, SearchConfig) and scorer_is_tested(config):
+        card["search metric"] = _search_metric(config, score["metric"], labels, kept)
     single = np.setdiff1d(np.arange(len(labels)), copied)
     without = scorecard(labels[single], as_probabilities(outputs[single]), seed=row["seed"]) if len(copied) else None
     names = ("rows", "accuracy", "balanced accuracy", "macro F1")
@@ -179,15 +197,11 @@ def _figures(
     }
 
 
-def _is_searched_by(row: Row) -> bool:
-    """Whether the classifier that is tested is the one that had scored; else there is no optimism to speak of."""
-    config = {key: value for key, value in row["configuration"].items() if key != "knobs"}
-    return scorer_is_tested(SearchConfig(**config))
-
-
-def _search_metric(row: Row, metric: str, labels: NDArray[np.int64], kept: dict[str, NDArray[Any]]) -> float:
+def _search_metric(
+    config: SearchConfig, metric: str, labels: NDArray[np.int64], kept: dict[str, NDArray[Any]]
+) -> float:
     if metric == "brier" and "raw" in kept:
-        return raw_brier(kept["raw"], labels, is_weighted=row["configuration"]["balance"] == "weights")
+        return raw_brier(kept["raw"], labels, is_weighted=config.balance == "weights")
     return METRICS[metric].of(labels, kept["outputs"].astype(np.float64))
 
 
@@ -211,9 +225,9 @@ def _who(row: Row) -> tuple[Any, ...]:
     return (*(row[name] for name in names), str(row["size"]), str(row["budget"]))
 
 
-def _cost(about: dict[str, Any] | None, folder: BenchFolder) -> dict[str, Any] | None:
+def _cost(about: Any, folder: BenchFolder) -> dict[str, Any] | None:
     """Return what the backbone costs a picture, measured once a folder."""
-    if about is None:
+    if not isinstance(about, dict):
         return None
     try:
         return backbone_cost(about, folder)

@@ -37,7 +37,6 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,9 +51,10 @@ from acofer.config.options import options_of, table_names
 from acofer.config.search import NOT_OF_THE_OUTCOME, PROTOCOLS, SearchConfig
 from acofer.config.train import TrainConfig
 from acofer.data.load import NAMED
-from acofer.errors import ConfigError, MissingFileError, demand, nearest
+from acofer.errors import ConfigError, MissingFileError, demand, nearest, shown
 from acofer.nets.table import net_named
 from acofer.pretrained.weights import KEYWORDS
+from acofer.reading import UnreadableError, read_toml
 from acofer.runs.judge import check_classifiers
 from acofer.runs.material import check_protocol
 from acofer.runs.places import absolute
@@ -89,6 +89,9 @@ _NOT_SET = {"out", "name", "net", "seed"}
 _MANY = 2**30
 """Features of which any size can be asked for: how many there are is not known yet."""
 TIMEOUT = 3600.0
+_LONGEST_TIMEOUT = 1e9
+"""Thirty years."""
+MOST = {"settings": 1_000, "cells": 10_000}
 
 
 @dataclass(frozen=True)
@@ -203,11 +206,10 @@ def read_plan(path: str | Path, selectors: Mapping[str, Selector] = SELECTORS) -
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        content, text = read_toml(path)
     except OSError as error:
         raise MissingFileError(f"expected a plan at {path}; {error.strerror}; see: acofer bench --help") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise ConfigError(f"{path}: expected a TOML file; {error}") from None
     try:
         return plan_of(content, path.stem, text, selectors)
@@ -226,11 +228,11 @@ def plan_of(
         If something is unknown or does not go together.
     """
     _check_keys("the plan", content, _PLAN_KEYS)
-    settings = [setting for table in _tables(content, "setting") for setting in _settings(table)]
+    settings = _few("settings", (one for table in _tables(content, "setting") for one in _settings(table)))
     _demand_apart("setting", [setting.name for setting in settings])
-    contenders = [
-        c for table in _tables(content, "contender") for c in _contenders(table, content, settings, selectors)
-    ]
+    tables = _tables(content, "contender")
+    contenders = _few("cells", (c for table in tables for c in _contenders(table, content, settings, selectors)))
+    _few("cells", range(sum(contender.n_cells for contender in contenders)))
     cells = {cell.key: cell for contender in contenders for cell in contender.cells()}  # a cell twice is one cell
     _demand_told_apart(cells.values())
     places = {setting.name: place for place, setting in enumerate(settings)}
@@ -243,7 +245,7 @@ def plan_of(
     names = list(dict.fromkeys(cell.contender for cell in cells.values()))
     name, reference = _text("name", content.get("name", name)), content.get("reference", names[0])
     if reference not in names:
-        raise ConfigError(f"reference: no contender is called {reference!r}; {nearest(str(reference), names)}")
+        raise ConfigError(f"reference: no contender is called {shown(reference)}; {nearest(str(reference), names)}")
     return Plan(name, reference, tuple(ordered), text)
 
 
@@ -308,6 +310,11 @@ class _Contender:
     has_null: bool
     workers: int
 
+    @property
+    def n_cells(self) -> int:
+        """At most."""
+        return len(self.setting.split_seeds) * (len(self.seeds) + self.has_null)
+
     def cells(self) -> Iterator[Cell]:
         for split_seed in self.setting.split_seeds:
             for seed in self.seeds:
@@ -347,7 +354,8 @@ class _Contender:
         sizes = size_grid("auto" if self.size is None else self.size, _MANY)
         if self.selector.takes_size == "exact" and len(sizes) > 1:
             raise ConfigError(
-                f"{self.name}: size: expected the number of features to choose; got {self.size!r}; set e.g. size = 64"
+                f"{self.name}: size: expected the number of features to choose; got {shown(self.size)}; "
+                "set e.g. size = 64"
             )
         check_protocol(config)
         check_classifiers(config)
@@ -373,10 +381,12 @@ def _contenders(
     """Yield one contender for each combination of the values in a table's lists."""
     _check_keys("[[contender]]", table, _CONTENDER_KEYS)
     if ("selector" in table) == ("net" in table):
-        raise ConfigError(f"[[contender]]: expected a selector or a net; got {dict(table)!r}")
+        raise ConfigError(f"[[contender]]: expected a selector or a net; got {shown(dict(table))}")
     for key in _OF_SELECTORS:
         if "net" in table and key in table:
-            raise ConfigError(f"[[contender]]: {key} is of selectors, and {table['net']!r} is a network; remove it")
+            raise ConfigError(
+                f"[[contender]]: {key} is of selectors, and {shown(table['net'])} is a network; remove it"
+            )
     by_name = {setting.name: setting for setting in settings}
     families = {setting.family for setting in settings}
     axes = {
@@ -428,7 +438,7 @@ def _budget(given: Any, selector: Selector | None) -> Budget | None:
         return None
     if not isinstance(given, dict):
         raise ConfigError(
-            f"budget: expected e.g. {{ evaluations = 60 }} for {selector.name}, which searches; got {given!r}"
+            f"budget: expected e.g. {{ evaluations = 60 }} for {selector.name}, which searches; got {shown(given)}"
         )
     _check_keys("the budget", given, [field.name for field in dataclasses.fields(Budget)])
     return Budget(**given)
@@ -436,7 +446,7 @@ def _budget(given: Any, selector: Selector | None) -> Budget | None:
 
 def _timeout(given: Any) -> float:
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
-    demand("timeout", given, "seconds, 0 for none", is_number and given >= 0)
+    demand("timeout", given, "seconds, 0 for none", is_number and 0 <= given <= _LONGEST_TIMEOUT)
     return float(given)
 
 
@@ -466,7 +476,7 @@ def _tables(content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def _check_keys(where: str, given: Mapping[str, Any], known: Collection[str]) -> None:
     for key in given:
         if key not in known:
-            raise ConfigError(f"unknown key {key!r} in {where}; {nearest(key, known)}")
+            raise ConfigError(f"unknown key {shown(key)} in {where}; {nearest(key, known)}")
 
 
 def _text(name: str, given: Any) -> str:
@@ -476,7 +486,7 @@ def _text(name: str, given: Any) -> str:
 
 def _demand_known(name: str, value: Any, known: Any) -> None:
     if not isinstance(value, str) or value not in known:
-        raise ConfigError(f"{name}: {value!r} is unknown; {nearest(str(value), known)}")
+        raise ConfigError(f"{name}: {shown(value)} is unknown; {nearest(str(value), known)}")
 
 
 def _demand_told_apart(cells: Iterable[Cell]) -> None:
@@ -487,6 +497,14 @@ def _demand_told_apart(cells: Iterable[Cell]) -> None:
         seeds = cell.config.seed, cell.config.split_seed
         if keys.setdefault((*shown, *seeds), cell.key) != cell.key:
             raise ConfigError(f"contender: two that differ are called {cell.contender!r}; give one another name")
+
+
+def _few(what: str, made: Iterable[Any]) -> list[Any]:
+    """Return what lists make together, unless it is too many: a slip of the hand in three lists makes millions."""
+    few = list(itertools.islice(made, MOST[what] + 1))
+    if len(few) > MOST[what]:
+        raise ConfigError(f"the plan: expected at most {MOST[what]:,} {what}; got more; make several plans of it")
+    return few
 
 
 def _demand_apart(name: str, names: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from acofer.bench.opening import open_labels
 from acofer.bench.plan import Cell, Plan
 from acofer.bench.selectors import SELECTORS, Selector
-from acofer.bench.store import OK, BenchFolder, Row
+from acofer.bench.store import OK, BenchFolder, Row, check_row
 from acofer.bench.worker import InlineWorker, OnPart, Outcome, ProcessWorker
 from acofer.records import silence
 
@@ -64,7 +64,7 @@ def run_plan(
     """
     folder = BenchFolder(out)
     folder.write_plan(plan.text)
-    rows = folder.rows()
+    rows = _kept(folder, plan)
     done = {key for key, row in rows.items() if row["status"] == OK or not retry}
     todo = [cell for cell in plan.cells if cell.key not in done]
     try:
@@ -105,22 +105,36 @@ def _same_choice(cell: Cell, rows: Mapping[str, Row]) -> Row | None:
     """Return the row of a cell that made the same choice of features, if there is one."""
     if cell.selector is None:
         return None
-    same = (row for row in rows.values() if row["selection"] == cell.selection and row["status"] == OK)
-    return next((row for row in same if row["indices"] is not None), None)
+    same = (row for row in rows.values() if row.get("selection") == cell.selection and row["status"] == OK)
+    return next((row for row in same if row.get("indices") is not None), None)
+
+
+def _kept(folder: BenchFolder, plan: Plan) -> dict[str, Row]:
+    """Return the rows that are there; what a plan says of its cells is taken from the plan."""
+    rows = folder.rows()
+    for cell in plan.cells:
+        if cell.key in rows:
+            rows[cell.key] = {"reason": None, **rows[cell.key], **_identity(cell)}
+            check_row(rows[cell.key], folder.place)
+    return rows
 
 
 def _row(cell: Cell, outcome: Outcome) -> Row:
     """Return a row as it is kept: all but the test labels and what depends on them."""
+    row = {**_identity(cell), "status": outcome.status, "reason": outcome.reason}
+    return row | (outcome.attempt.row if outcome.attempt else {})
+
+
+def _identity(cell: Cell) -> Row:
+    """Return what a row says of its cell."""
     budget = cell.budget
-    row: Row = {
+    return {
         "cell": cell.key,
         "problem": cell.problem,
         "selection": cell.selection,
         "setting": cell.setting,
         "protocol": cell.protocol,
         "is null": cell.is_null,
-        "status": outcome.status,
-        "reason": outcome.reason,
         "kind": "network" if cell.net else "selector",
         "contender": cell.contender,
         "selector": cell.selector,
@@ -131,7 +145,6 @@ def _row(cell: Cell, outcome: Outcome) -> Row:
         "seed": cell.config.seed,
         "split seed": cell.config.split_seed,
     }
-    return row | (outcome.attempt.row if outcome.attempt else {})
 
 
 def _keep(folder: BenchFolder, cell: Cell, row: Row, outcome: Outcome) -> None:

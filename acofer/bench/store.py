@@ -17,16 +17,18 @@ import csv
 import io
 import json
 import os
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from acofer.archives import read_arrays
 from acofer.errors import ConfigError, DataError, StoreError
+from acofer.reading import UnreadableError, in_few_words, open_plain, parse_json
 from acofer.runs.folder import RESULT, is_taken, read_json
+from acofer.scoring.metrics import METRICS
 from acofer.writing import written_beside
 
 PLAN, ROWS, TABLE = "plan.toml", "rows.jsonl", "table.csv"
@@ -75,7 +77,11 @@ class BenchFolder:
         path = self.place / ROWS
         if not path.exists():
             return {}
-        content = path.read_bytes()
+        try:
+            with open_plain(path) as file:
+                content = file.read()
+        except (OSError, UnreadableError) as error:
+            raise StoreError(f"{path}: expected rows that can be read; {in_few_words(error)}") from None
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             os.truncate(path, len(whole))
@@ -84,10 +90,10 @@ class BenchFolder:
 
     def _row(self, line: bytes, number: int) -> Row:
         try:
-            row = json.loads(line)
-            if isinstance(row["cell"], str) and row["status"] in STATUSES:
+            row = parse_json(line)
+            if isinstance(row["cell"], str) and row["status"] in STATUSES and is_finite(row):
                 return dict(row)
-        except (ValueError, KeyError, TypeError):
+        except (UnreadableError, KeyError, TypeError):
             pass
         raise DataError(f"{self.place / ROWS}: line {number} is damaged; remove it, and its cell runs again")
 
@@ -120,9 +126,11 @@ class BenchFolder:
         """
         path = self._predictions(cell)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            kept = read_arrays(path)
+            if not _are_outputs(kept):
+                raise UnreadableError("its arrays are not those of a cell")
+            return kept
+        except (OSError, UnreadableError) as error:
             raise DataError(
                 f"{path}: expected predictions; {error}; remove the line of {cell} in {ROWS}, and its cell runs again"
             ) from None
@@ -141,14 +149,31 @@ class BenchFolder:
     def problem(self, key: str) -> dict[str, Any] | None:
         """Return what was kept of a problem."""
         path = self.place / "problems" / f"{key}.json"
-        return read_json(path.parent, path.name) if path.exists() else None
+        if not path.exists():
+            return None
+        numbers = read_json(path.parent, path.name)
+        if not isinstance(numbers, dict) or not is_finite(numbers):
+            raise DataError(f"{path}: expected named values, and finite numbers; begin again in a new folder")
+        return numbers
 
     def write_plan(self, text: str) -> None:
         self._write(PLAN, text)
 
     def opened(self) -> int:
-        """Return how often the labels have been opened."""
-        return int(read_json(self.place, RESULT)["opened"]) if (self.place / RESULT).exists() else 0
+        """Return how often the labels have been opened.
+
+        Raises
+        ------
+        DataError
+            If the result does not say it: then nobody can.
+        """
+        if not (self.place / RESULT).exists():
+            return 0
+        result = read_json(self.place, RESULT)
+        opened = result.get("opened") if isinstance(result, dict) else None
+        if type(opened) is not int or opened < 0:
+            raise DataError(f"{self.place / RESULT}: expected how often the labels were opened; begin in a new folder")
+        return opened
 
     def finish(self, result: dict[str, Any], columns: list[str], lines: Iterable[Row]) -> None:
         """Write the result and the table."""
@@ -162,3 +187,52 @@ class BenchFolder:
     def _write(self, name: str, text: str) -> None:
         with written_beside(self.place / name, name) as beside:
             beside.write_text(text, encoding="utf-8")
+
+
+def is_finite(content: Any) -> bool:
+    """Whether JSON can hold something and give it back: no infinity, and nothing nested too deep."""
+    try:
+        json.dumps(content, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def check_row(row: Row, place: Path) -> None:
+    """Refuse the row of a cell that ended well where it lacks what is read of it when the labels are opened.
+
+    Raises
+    ------
+    DataError
+        The message names the cell, and what is wrong.
+    """
+    if row["status"] != OK:
+        return
+    seconds, score = row.get("seconds"), row.get("search score")
+    faults = {
+        "fingerprint": not isinstance(row.get("fingerprint"), str),
+        "seconds": not isinstance(seconds, dict) or not all(one is None or _is_number(one) for one in seconds.values()),
+        "classifier latency, ms": row["kind"] == "selector" and not _is_number(row.get("classifier latency, ms")),
+        "indices": "indices" not in row or not isinstance(row["indices"], list | None),
+        "search score": score is not None and not (isinstance(score, dict) and score.get("metric") in METRICS),
+    }
+    for name, is_wrong in faults.items():
+        if is_wrong:
+            raise DataError(
+                f"{place / ROWS}: expected {name!r} in the row of {row['cell']} as acofer bench writes it; got "
+                "something else; remove its line, and its cell runs again"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_outputs(kept: Mapping[str, NDArray[Any]]) -> bool:
+    """Whether arrays are a cell's predictions: a matrix of numbers, the rows they are of, and maybe raw scores."""
+    rows, outputs = kept.get("rows"), kept.get("outputs")
+    if rows is None or outputs is None:
+        return False
+    raw = kept.get("raw", outputs)
+    kinds = (rows.dtype.kind, outputs.dtype.kind, raw.dtype.kind)
+    return kinds == ("i", "f", "f") and (rows.ndim, outputs.ndim) == (1, 2) and raw.shape == outputs.shape

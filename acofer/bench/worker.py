@@ -19,8 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from acofer.archives import read_arrays
 from acofer.bench.attempt import Attempt, attempt, circumstances
 from acofer.bench.budget import CountingScorer
 from acofer.bench.plan import Cell
@@ -216,8 +215,8 @@ def trained(cell: Cell, place: Path, on_part: OnPart) -> Attempt:
             shutil.rmtree(place, ignore_errors=True)  # left by one that was killed before its first epoch was done
             run_train(dataclasses.replace(cell.config, out=str(place)), progress=on_part)
     numbers = read_json(place, RESULT)
-    with np.load(place / PREDICTIONS, allow_pickle=False) as kept:
-        rows, outputs = kept["rows"], kept["outputs"]
+    kept = read_arrays(place / PREDICTIONS)
+    rows, outputs = kept["rows"], kept["outputs"]
     row = {
         "features": None,
         "indices": None,
