@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 
 from acofer.errors import ConfigError, DataError, MissingExtraError
+from acofer.pretrained.hdf5 import check_datasets
 from acofer.pretrained.weights import Architecture, Weights, architecture, download_imagenet, resolve_weights
+from acofer.reading import in_few_words
 from acofer.records import Progress
 
 # Keras adds this division to EfficientNet, between its normalisation and its
@@ -190,14 +192,16 @@ def _load_weights(base: Any, net: Architecture, weights: Weights) -> None:
     # Keras passes over layers that some files do not hold, with a warning, and leaves them as they were drawn.
     for variable in floats:
         variable.assign(np.full(variable.shape, np.nan, np.float32))
+    assert weights.path is not None  # noqa: S101 - for the type checker
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            check_datasets(weights.path, weights.path.stat().st_size)
             base.load_weights(str(weights.path))
             empty = [variable.path for variable in floats if np.isnan(variable.numpy()).any()]
         reason = f"it holds nothing for {empty[0]}" if empty else ""
     except Exception as error:  # Keras and h5py raise many kinds on a file of another network
-        reason = " ".join(str(error).split())[:160]
+        reason = in_few_words(error)
     if reason:
         raise DataError(
             f"the weights file {str(weights.path)!r} does not fit {net.name} without its top ({reason}); "

@@ -112,8 +112,8 @@ def architecture(name: str) -> Architecture:
     ConfigError
         Where the name is unknown; it names the nearest one.
     """
-    if name not in ARCHITECTURES:
-        raise ConfigError(f"backbone {name!r} is unknown; {nearest(name, ARCHITECTURES)}")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise ConfigError(f"backbone {name!r} is unknown; {nearest(str(name), ARCHITECTURES)}")
     return ARCHITECTURES[name]
 
 

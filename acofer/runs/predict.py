@@ -19,6 +19,7 @@ from acofer.nets.pixels import PixelRows
 from acofer.nets.training import as_probabilities, predict_outputs
 from acofer.pretrained.base import import_keras, obtain_weights
 from acofer.pretrained.weights import Weights
+from acofer.reading import in_few_words
 from acofer.records import ImageSet, Pictures, Progress
 from acofer.runs import folder as files
 from acofer.runs.model import read_model
@@ -27,6 +28,8 @@ from acofer.runs.training_folder import NETWORK
 from acofer.scoring.estimator import class_probabilities
 
 _READ_AT_ONCE = 64
+_OF_ALTERED_MODELS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, MemoryError)
+"""What scikit-learn and NumPy raise where the parts of an estimator do not go together."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def predict(
         chosen.append(net.features(images[first : first + _READ_AT_ONCE])[:, recipe.indices].astype(np.float32))
         if progress is not None:
             progress("predicting", min(first + _READ_AT_ONCE, len(images)), len(images))
-    return _named(pictures, names, class_probabilities(model, np.concatenate(chosen), np.arange(len(names))))
+    return _named(pictures, names, _probabilities(model, np.concatenate(chosen), len(names), folder / files.MODEL))
 
 
 def _by_network(
@@ -106,14 +109,18 @@ def _by_network(
         names = [str(name) for name in numbers["data"]["classes"]]
         is_cropped = numbers["configuration"]["faces"] != "off"
         _, size, _, channels = model.input_shape
-        sound = model.output_shape[-1] == len(names)
+        sound = model.output_shape == (None, len(names)) and type(size) is int and channels in (1, 3)
+        sound = sound and _are_classes(names)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound:
         raise DataError(f"{folder}: expected a run folder as acofer train leaves it; it was altered; train anew")
     loose = FilePictures(pictures)
     rows = PixelRows(_faces(loose, size) if is_cropped else loose, np.arange(len(pictures)), size, channels)
-    return _named(pictures, names, as_probabilities(predict_outputs(model, rows, progress)))
+    proba = as_probabilities(predict_outputs(model, rows, progress))
+    if not np.isfinite(proba).all():
+        raise DataError(f"{folder}: expected a network that gives numbers; its weights were altered; train anew")
+    return _named(pictures, names, proba)
 
 
 def _faces(pictures: FilePictures, size: int) -> Pictures:
@@ -142,14 +149,18 @@ def _read_recipe(folder: Path) -> _Recipe:
         about["layers"] = ",".join(layer["name"] for layer in about["layers"])
         indices = np.asarray(subset["indices"], dtype=np.int64)
         names = [str(name) for name in numbers["data"]["classes"]]
-        whole = {"backbone", "image_size", "pooling", "weights_digest"} <= about.keys()
+        whole = {"backbone", "image_size", "pooling", "weights_digest"} <= about.keys() and _are_classes(names)
         sound = whole and indices.ndim == 1 and len(indices) > 0 and 0 <= indices.min() <= indices.max() < n_features
         weights = str(numbers["configuration"]["weights"])
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         sound = False
     if not sound:
         raise _altered(folder)
     return _Recipe(about, weights, names, indices, n_features)
+
+
+def _are_classes(names: list[str]) -> bool:
+    return len(set(names)) == len(names) >= 2
 
 
 def _altered(folder: Path) -> DataError:
@@ -176,6 +187,18 @@ def _read_fitting_model(path: Path, n_features: int) -> Any:
     if getattr(model, "n_features_in_", None) != n_features or not hasattr(model, "predict"):
         raise DataError(f"{path}: expected a classifier of {n_features} features; it is another one; repeat the run")
     return model
+
+
+def _probabilities(model: Any, X: NDArray[np.float32], n_classes: int, path: Path) -> NDArray[np.float64]:
+    """Return a model's class probabilities; of one whose arrays do not go together, say so."""
+    try:
+        proba = class_probabilities(model, X, np.arange(n_classes))
+    except _OF_ALTERED_MODELS as error:
+        reason = in_few_words(error)
+        raise DataError(f"{path}: expected a classifier of {n_classes} classes; {reason}; repeat the run") from error
+    if not np.isfinite(proba).all():
+        raise DataError(f"{path}: expected a classifier that gives numbers; it was altered; repeat the run")
+    return proba
 
 
 def _weights(about: dict[str, Any], wanted: str | Path) -> Weights:

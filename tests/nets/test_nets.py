@@ -19,6 +19,8 @@ from acofer.errors import ConfigError, DataError
 from acofer.nets.build import build_net
 from acofer.nets.table import NETS
 from acofer.pretrained.weights import resolve_weights
+from acofer.runs.network import read_network
+from acofer.runs.training_folder import NETWORK
 
 keras = pytest.importorskip("keras")
 Known = Callable[[str], Learnt]
@@ -153,8 +155,8 @@ def places_alone(name: str) -> set[str]:
 @pytest.mark.parametrize("name", names())
 def test_a_saved_network_predicts_the_same_to_the_bit(name: str, learnt: Known, tmp_path: Path) -> None:
     model, pixels = learnt(name).model, faces(name, n=16)
-    model.save(tmp_path / "net.keras")
-    loaded = keras.saving.load_model(tmp_path / "net.keras", compile=False, safe_mode=True)
+    model.save(tmp_path / NETWORK)
+    loaded = read_network(tmp_path)
     np.testing.assert_array_equal(loaded.predict_on_batch(pixels), model.predict_on_batch(pixels))
     assert [weight.path for weight in loaded.trainable_weights] == [weight.path for weight in model.trainable_weights]
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
@@ -14,7 +15,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from acofer.errors import DataError, MissingFileError
 from acofer.forest.forest import HistForestClassifier
-from acofer.runs.model import _own_parts, read_model, write_model
+from acofer.runs.model import read_model, write_model
+from acofer.runs.soundness import CHECKED, kind_of, parts_of
 from acofer.scoring.moments import FoldMoments
 from acofer.scoring.protocol import stratified_folds
 from acofer.scoring.ridge import fit_ridge
@@ -187,9 +189,8 @@ def test_a_forest_that_does_not_know_its_width_is_refused(tmp_path, forest):
 
 def test_trees_are_found_wherever_they_are_kept(forest):
     calibrated = CalibratedClassifierCV(DecisionTreeClassifier(), cv=2).fit(X, Y)
-    assert len(list(_own_parts(forest))) == 5
-    assert len(list(_own_parts(calibrated))) == 2
-    assert len(list(_own_parts({"a": [(forest,)], "b": {"c": forest}}))) == 5
+    for held, n_trees in ((forest, 5), (calibrated, 2), ({"a": [(forest,)], "b": {"c": forest}}, 5)):
+        assert sum(kind_of(part) in CHECKED for part in parts_of(held)) == n_trees
 
 
 @pytest.fixture
@@ -349,3 +350,66 @@ def test_a_tampered_ridge_classifier_is_found_within_another_model(tmp_path, rid
     write_model(tmp_path / "model.skops", voting)
     with pytest.raises(DataError, match="expected a sound ridge classifier"):
         read_model(tmp_path / "model.skops")
+
+
+@pytest.fixture
+def machine():
+    return SVC(kernel="rbf").fit(X + Y[:, None], Y)
+
+
+MACHINE_CHANGES = {
+    "fewer vectors": ("support_vectors_", lambda a: a[:-1].copy()),
+    "vectors of more features": ("support_vectors_", lambda a: np.hstack([a, a])),
+    "float32 vectors": ("support_vectors_", lambda a: a.astype(np.float32)),
+    "more vectors than there are": ("_n_support", lambda a: a * 1000),
+    "vectors counted backwards": ("_n_support", lambda a: np.array([-5, 5, a.sum()], np.int32)),
+    "one class": ("_n_support", lambda a: a[:1].copy()),
+    "fewer coefficients": ("_dual_coef_", lambda a: a[:1].copy()),
+    "coefficients in a list": ("_dual_coef_", lambda a: a.tolist()),
+    "fewer intercepts": ("_intercept_", lambda a: a[:1].copy()),
+    "more classes": ("classes_", lambda a: np.arange(9)),
+    "probabilities of other pairs": ("_probA", lambda a: np.zeros(2)),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), MACHINE_CHANGES.values(), ids=MACHINE_CHANGES)
+def test_a_tampered_support_vector_machine_is_refused_before_libsvm_reads_past_its_arrays(
+    tmp_path, machine, name, change
+):
+    setattr(machine, name, change(getattr(machine, name, np.empty(0))))
+    write_model(tmp_path / "model.skops", machine)
+    with pytest.raises(DataError, match="expected a sound support vector machine; its arrays do not fit; not loaded"):
+        read_model(tmp_path / "model.skops")
+
+
+def test_sparse_matrices_which_may_point_astray_are_not_loaded(tmp_path):
+    """SciPy's kernels follow their indices without looking; skops trusts them as little."""
+    with pytest.warns(UserWarning, match="csr_matrix"):
+        write_model(tmp_path / "model.skops", LogisticRegression().fit(X, Y).sparsify())
+    with pytest.raises(DataError, match=r"it holds .*csr_matrix; not loaded"):
+        read_model(tmp_path / "model.skops")
+
+
+def test_an_array_of_endless_nothing_is_refused(tmp_path):
+    """A trillion values of no bytes take no room in a file, and hours to go through."""
+    model = LogisticRegression().fit(X, Y)
+    model.note_ = np.empty(1000, "V0")
+    write_model(tmp_path / "model.skops", model)
+    with pytest.raises(DataError, match="one claims values without room for them"):
+        read_model(tmp_path / "model.skops")
+
+
+def test_a_model_works_alone_whatever_it_asks_for(tmp_path, forest):
+    """A million threads were tried to be started."""
+    forest.n_jobs = forest.n_estimators = 10**6
+    write_model(tmp_path / "model.skops", forest)
+    assert read_model(tmp_path / "model.skops").n_jobs == 1
+
+
+def test_a_model_that_unpacks_without_end_is_refused(tmp_path):
+    path = tmp_path / "model.skops"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b" " * (65 << 20))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(DataError, match="it unpacks to 68,157,440 bytes, more than 67,108,864"):
+        read_model(path)
