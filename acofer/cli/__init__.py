@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from acofer.cli import bench, cache, data, embed, nets, predict, report, search, train, tune
+from acofer.cli.console import in_one_line
 from acofer.errors import AcoferError, nearest
 
 _EXAMPLES = """\
@@ -107,12 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except AcoferError as error:
-        print(f"acofer: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"acofer: error: {in_one_line(error)}", file=sys.stderr)
         return 2
     except MemoryError as error:
         spared_by = getattr(args, "spared_by", "fewer features (--pooling avg, a smaller --image-size)")
         print(
-            f"acofer: error: not enough memory; {' '.join(str(error).split())}; use {spared_by} or --balance none",
+            f"acofer: error: not enough memory; {in_one_line(error)}; use {spared_by} or --balance none",
             file=sys.stderr,
         )
         return 2
@@ -137,4 +138,4 @@ def _interrupt_in(error: BaseException | None) -> str | None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        print(f"acofer: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        print(f"acofer: warning: {in_one_line(message)}", file=sys.stderr)

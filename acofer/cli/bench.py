@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from acofer.cli.console import plain_console
 from acofer.cli.progress import ProgressDisplay
 
 _DESCRIPTION = """\
@@ -92,7 +93,6 @@ def _bench(plan: Any, out: Path, retry: bool, progress: ProgressDisplay) -> dict
 
 
 def _list_cells(plan: Any, out: Path) -> int:
-    from rich.console import Console
 
     from acofer.bench.store import BenchFolder
     from acofer.cli.tables import plain_table
@@ -109,12 +109,11 @@ def _list_cells(plan: Any, out: Path) -> int:
             *(cell.key, cell.setting, protocol, cell.contender, size, cell.classifier or "", str(cell.config.seed)),
             state,
         )
-    Console(highlight=False).print(table)
+    plain_console().print(table)
     return 0
 
 
 def _list_contenders() -> int:
-    from rich.console import Console
 
     from acofer.bench.selectors import SELECTORS
     from acofer.cli.tables import plain_table
@@ -127,7 +126,7 @@ def _list_contenders() -> int:
         knobs = ", ".join(f"{name} {knob.default}" for name, knob in selector.knobs.items())
         searches = "yes" if selector.searches else ""
         table.add_row(selector.name, selector.summary, searches, selector.takes_size, knobs)
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(table)
     console.print("searches: as long as the budget lasts; size exact: a number or a share, any: also a range or auto")
     console.print(f"net = {', '.join(NETS)}: see acofer nets", markup=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
+from acofer.cli.console import plain_console
 from acofer.cli.tables import plain_table
 
 _KEYS = ("setting", "protocol", "contender", "size", "classifier")
@@ -17,9 +17,9 @@ _MEASURES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "F1": "mac
 
 def print_bench(result: dict[str, Any], folder: str) -> None:
     """Print means over seeds, and what did not end well."""
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:
-        console = Console(highlight=False, width=_LOG_WIDTH)
+        console = plain_console(width=_LOG_WIDTH)
     rows = [row for row in result["rows"] if not row["is null"]]
     for setting, protocol in dict.fromkeys((row["setting"], row["protocol"]) for row in rows):
         own = [row for row in rows if (row["setting"], row["protocol"]) == (setting, protocol)]

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acofer.cli.console import plain_console
 from acofer.cli.options import add_options, config_of
 from acofer.cli.progress import ProgressDisplay
 
@@ -99,10 +100,9 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _print(census: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = plain_console()
     for warning in census["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     parts = list(census["parts"])
@@ -171,10 +171,9 @@ def _face_counts(images: ImageSet, found: FoundFaces) -> dict[str, Any]:
 
 
 def _print_faces(facts: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = plain_console()
     for warning in facts["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     n, n_faces = facts["n_pictures"], facts["n_faces"]

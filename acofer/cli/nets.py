@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acofer.cli.console import plain_console
 from acofer.cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
@@ -121,7 +122,6 @@ def _print_names(rows: list[dict[str, Any]]) -> None:
 
 def _print_costs(rows: list[dict[str, Any]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     is_timed = "bytes on disk" in rows[0]["cost"]
@@ -131,7 +131,7 @@ def _print_costs(rows: list[dict[str, Any]]) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row["net"], *_cells(row["cost"], is_timed))
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(table)
     console.print("weights: trained and, beside them, frozen ones; multiply-adds of one picture")
     if is_timed:

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import Any
 
+from acofer.cli.console import plain_console, printable
 from acofer.cli.progress import ProgressDisplay
 
 _EPILOG = """\
@@ -44,7 +45,6 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _print(predictions: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table()
@@ -52,5 +52,7 @@ def _print(predictions: list[dict[str, Any]]) -> None:
         table.add_column(column, justify="right" if column.startswith("share") else "left", overflow="fold")
     for row in predictions:
         (first, share), (second, next_share) = sorted(row["shares"].items(), key=lambda item: -item[1])[:2]
-        table.add_row(row["picture"], first, f"{share:.2f}", second, f"{next_share:.2f}")
-    Console(highlight=False).print(table)
+        table.add_row(
+            printable(row["picture"]), printable(first), f"{share:.2f}", printable(second), f"{next_share:.2f}"
+        )
+    plain_console().print(table)

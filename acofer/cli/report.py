@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from acofer.cli.console import plain_console, printable
 from acofer.cli.progress import ProgressDisplay
 from acofer.errors import ConfigError
 
@@ -80,16 +81,15 @@ def _print(numbers: dict[str, Any], place: Path, export: Path | None, *, as_json
     if as_json:
         print(json.dumps({"page": str(place), **numbers}, indent=1))
         return
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = plain_console()
     for sentence in numbers["verdict"]:
-        console.print(sentence, style="bold", markup=False)
+        console.print(printable(sentence), style="bold", markup=False)
         console.print()
     for check in numbers["checks"]:
         if check["status"] in ("warn", "fail"):
             line = f"{check['status']}: {check['number']} {check['name']}: {check['finding']}"
-            console.print(line, style="yellow" if check["status"] == "warn" else "red", markup=False)
+            console.print(printable(line), style="yellow" if check["status"] == "warn" else "red", markup=False)
     console.print(f"page:    {place}", markup=False, soft_wrap=True)
     console.print(f"numbers: {place.with_suffix('.json')}", markup=False, soft_wrap=True)
     if export is not None:

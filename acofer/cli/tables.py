@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from acofer.cli.console import plain_console
 from acofer.scoring.metrics import RATES
 
 _MOST_CONFUSED = 10
@@ -15,7 +16,7 @@ _MOST_CONFUSED = 10
 
 def print_search(numbers: dict[str, Any], folder: str) -> None:
     """Print the outcome of a search to stdout."""
-    console = Console(highlight=False)
+    console = plain_console()
     _print_warnings(console, numbers)
     console.print(_contenders(numbers))
     console.print(_per_class(numbers, numbers["contenders"]["colony"], "The chosen features"))
@@ -32,7 +33,7 @@ def print_search(numbers: dict[str, Any], folder: str) -> None:
 
 def print_training(numbers: dict[str, Any], folder: str) -> None:
     """Print the outcome of a training to stdout."""
-    console = Console(highlight=False)
+    console = plain_console()
     _print_warnings(console, numbers)
     console.print(_rates(numbers))
     console.print(_per_class(numbers, numbers["test"], numbers["net"]["name"]))

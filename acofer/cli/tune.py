@@ -7,6 +7,7 @@ import json
 import sys
 from typing import Any
 
+from acofer.cli.console import plain_console
 from acofer.cli.options import add_options, config_of
 from acofer.cli.progress import ProgressDisplay
 from acofer.config.options import plain_options
@@ -94,9 +95,8 @@ def _trial_line(trial: dict[str, Any]) -> str:
 
 
 def _print(numbers: dict[str, Any], folder: str) -> None:
-    from rich.console import Console
 
-    console = Console(highlight=False)
+    console = plain_console()
     console.print(_table(numbers))
     counts, metric = numbers["trials"], numbers["objective"]["metric"]
     console.print(
