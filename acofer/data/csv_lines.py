@@ -23,6 +23,8 @@ from acofer.records import Progress
 
 LONGEST_LINE = 1 << 20  # bytes; a line of 2,304 pixels has under 10,000
 LINES_A_REPORT = 1_000
+MOST_EMPTY = 1_000
+"""Lines. Ten gigabytes of them are ten megabytes when packed, and an hour to go through."""
 MOST_UNPACKED = 100
 """Times its size that a file may unpack to, and 16 MiB whatever its size. FER2013 unpacks to three times its own."""
 _ALWAYS_UNPACKED = 1 << 24
@@ -61,8 +63,8 @@ def csv_lines(
     MissingFileError
         Where there is no such file.
     DataError
-        Where the file cannot be read, is damaged, has a line of more than 1 MiB, or unpacks to a multiple of its size
-        that no text unpacks to.
+        Where the file cannot be read, is damaged, has a line of more than 1 MiB or more than 1,000 empty ones, or
+        unpacks to a multiple of its size that no text unpacks to.
     """
     path = Path(path)
     number = 0
@@ -78,7 +80,7 @@ def csv_lines(
     except FileNotFoundError as error:
         raise MissingFileError(f"there is no file {str(path)!r}; check the path") from error
     except UnreadableError as error:
-        raise DataError(f"{path} cannot be read: {error}; unpack it yourself and name the CSV file") from None
+        raise DataError(f"{path} cannot be read: {error}; is it a CSV file? if it is packed, unpack it first") from None
     except DataError:
         raise
     except (*DAMAGES, gzip.BadGzipFile) as error:
@@ -162,14 +164,17 @@ def shown(text: bytes) -> str:
 
 def _raw_lines(path: Path, members: Sequence[str]) -> Generator[tuple[bytes, int], None, None]:
     """Yield the lines as they lie there, and how many bytes of the file were read for them."""
-    limit, unpacked = _limit(path), 0
+    limit, unpacked, n_empty = _limit(path), 0, 0
     with ExitStack() as stack:
         raw = stack.enter_context(open_plain(path))
         stream = _unpacked(raw, path, members, stack)
         while text := stream.readline(LONGEST_LINE + 1):
             unpacked += len(text)
+            n_empty += text.isspace()
             if unpacked > limit:
                 raise UnreadableError(f"it unpacks to more than {limit:,} bytes")
+            if n_empty > MOST_EMPTY:
+                raise UnreadableError(f"it has more than {MOST_EMPTY:,} empty lines")
             yield text, raw.tell()
 
 
