@@ -80,7 +80,7 @@ def check_network(path: Path) -> None:
         check_archive(archive, size)
         if sorted(archive.namelist()) != sorted(MEMBERS):
             raise UnreadableError(f"it must hold {', '.join(MEMBERS)}, and nothing else")
-        broken = archive.testzip()  # by checksums: of weights that were altered nobody else would say it
+        broken = archive.testzip()  # by checksums, before HDF5's library meets bytes that were damaged
         if broken is not None:
             raise UnreadableError(f"its {broken} is damaged")
         configuration = parse_json(archive.read(CONFIGURATION))

@@ -114,7 +114,7 @@ def test_other_files_are_refused(leave, unread, name):
 
 
 def test_weights_that_were_altered_are_noticed(leave, unread):
-    """They were read without a word, since Keras reads a zip's members here and there and never to their end."""
+    """Before HDF5's library meets them."""
     folder = leave()
     content = bytearray((folder / NETWORK).read_bytes())
     content[content.index(WEIGHTS.encode()) + 30_000] ^= 1
