@@ -1,0 +1,426 @@
+"""Everything that acofer reads: how a file gets to where it is read, who reads it, and how strangers change it.
+
+A reader is a function of the content of one file and of a folder; what else must stand in the folder is put there
+first, sound. It lets through whatever is raised: `acofer.errors.AcoferError` is an answer, all else is a finding.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import mutations as changes
+import numpy as np
+import samples
+
+from acofer.bench.plan import read_plan
+from acofer.bench.runner import run_plan
+from acofer.config.options import Options
+from acofer.config.search import SearchConfig
+from acofer.config.sources import join_sources
+from acofer.config.train import TrainConfig
+from acofer.config.tune import TuneConfig
+from acofer.data import faces
+from acofer.data.census import describe
+from acofer.data.load import load_faces
+from acofer.data.pictures import read_picture
+from acofer.features.cache import Store
+from acofer.nets.training import Training
+from acofer.pretrained.weights import resolve_weights
+from acofer.report.gathered import rows_of
+from acofer.report.numbers import page_numbers
+from acofer.report.page import write_page
+from acofer.runs import predict
+from acofer.runs.training_folder import TrainingFolder
+from acofer.scoring.memo import ScoreMemo
+
+Read = Callable[[Path], object]
+Files = dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of file, and who reads it.
+
+    Attributes
+    ----------
+    name : str
+    file : str
+        Where in the folder the file stands.
+    read : callable
+        Called with the folder.
+    samples : callable
+        Returns sound contents.
+    change : callable
+        Changes a content.
+    beside : callable
+        Returns what else stands in the folder.
+    share : int
+        Its part of a long run; slow readers have a small one.
+    is_fresh : bool
+        Whether every input needs an empty folder: who reads it writes there, too.
+    unfold : callable, optional
+        Makes of the content, in the folder, what is read.
+    needs : str
+        A module without which it cannot be run.
+    """
+
+    name: str
+    file: str
+    read: Read
+    samples: Callable[[], Sequence[bytes]]
+    change: changes.Change
+    beside: Callable[[], Files] = dict
+    share: int = 8
+    is_fresh: bool = False
+    unfold: Callable[[bytes, Path], None] | None = None
+    needs: str = ""
+
+    def __call__(self, data: bytes, folder: Path) -> None:
+        """Write the file, and read it as acofer does."""
+        self.lay_out(data, folder)
+        self.read(folder)
+
+    def lay_out(self, data: bytes, folder: Path) -> None:
+        """Write the file, and what else must stand in the folder."""
+        if self.is_fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        for name, content in self.beside().items():
+            place = folder / name
+            if name != self.file and not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content)
+        (folder / self.file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / self.file).write_bytes(data)
+        if self.unfold is not None:
+            self.unfold(data, folder)
+
+
+def _pictures_of(folder: Path) -> None:
+    """Read a folder of pictures that JSON describes, as every command does, and all its pictures once more."""
+    root = folder / "faces"
+    for on_broken in ("skip", "error"):
+        images = load_faces(root, on_broken=on_broken)
+        describe(images)
+
+
+def grow(data: bytes, folder: Path) -> None:
+    """Make the files, folders, links and pipes that a list describes; whatever cannot be made is left out."""
+    root, entries = folder / "faces", None
+    with suppress(ValueError, RecursionError):
+        entries = json.loads(data)
+    for entry in entries if isinstance(entries, list) else []:
+        try:
+            place = root / entry["name"]
+            if not place.resolve().is_relative_to(root.resolve()) or os.path.lexists(place):
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            match entry["kind"]:
+                case "file":
+                    place.write_bytes(base64.b64decode(entry["content"]))
+                case "link":
+                    place.symlink_to(entry["to"])
+                case "pipe":
+                    os.mkfifo(place)
+                case "folder":
+                    place.mkdir()
+        except (KeyError, TypeError, ValueError, OSError, RuntimeError):  # RuntimeError: a link to itself
+            continue
+
+
+def changed_tree(content: bytes, chance: Random) -> bytes:
+    """Change what a folder holds: names, kinds and contents."""
+    if chance.random() < 0.2:
+        return changes.changed_json(content, chance)
+    entries = json.loads(content)
+    entry = chance.choice(entries)
+    picture = chance.choice(list(samples.pictures().values()))
+    changed = base64.b64encode(changes.changed_picture(picture, chance)).decode()
+    top = entry["name"].partition("/")[0]
+    odd = chance.choice(
+        (
+            {**entry, "kind": "file", "content": changed},
+            {**entry, "kind": "file", "content": changed, "name": entry["name"] + chance.choice(changes.TEXTS)},
+            {**entry, "name": f"{top}/{chance.choice(changes.TEXTS)}/{chance.choice(changes.TEXTS)}.png"},
+            {**entry, "name": f"{chance.choice(changes.TEXTS)}/{entry['name']}"},
+            {"name": f"{top}/happy/odd.png", "kind": "pipe"},
+            {"name": f"{top}/happy/odd.png", "kind": "folder"},
+            {"name": f"{top}/odd", "kind": "link", "to": chance.choice((".", "..", "odd", "/", "happy", "x" * 300))},
+            {
+                "name": f"{top}/happy/odd.png",
+                "kind": "link",
+                "to": chance.choice(("odd.png", "/dev/zero", "/dev/null", "/dev/stdin", "/etc", "gone", "x" * 5000)),
+            },
+        )
+    )
+    entries = [*entries, odd] if chance.random() < 0.5 else [odd if one is entry else one for one in entries]
+    return json.dumps(entries).encode()
+
+
+def _options(kind: type[Options], folder: Path) -> None:
+    """Read a command's options, and see that they can be written and read again."""
+    config = join_sources(kind, {}, folder / "options.toml")
+    (folder / "again.toml").write_text(config.to_toml(), encoding="utf-8")
+    again = join_sources(kind, {}, folder / "again.toml")
+    if repr(again) != repr(config):
+        raise AssertionError(f"the configuration that was written is not the one that is read: {again}, {config}")
+
+
+def _cache_entry(folder: Path) -> None:
+    store = Store(folder, shipped=False)
+    store.entries()
+    found = store.find(samples.KEY)
+    if found is not None:
+        np.asarray(found.values, np.float32).sum()
+    store.verify(samples.KEY)
+
+
+class _Variable:
+    """As much of a Keras variable as a checkpoint meets; it takes no value of another shape or kind."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, "float32"
+
+    def assign(self, value: np.ndarray) -> None:
+        if value.shape != self.shape or value.dtype != np.float32 or not np.isfinite(value).all():
+            raise AssertionError(f"{value.dtype} {value.shape} is assigned to float32 {self.shape}")
+
+
+def made_training() -> Training:
+    """Return a training whose network is made of variables and nothing else."""
+    training = object.__new__(Training)
+    lists = {name: [_Variable(shape) for shape in shapes] for name, shapes in samples.CHECKPOINTED.items()}
+    training.model = SimpleNamespace(name="made")
+    training._kept = lists["weights"]
+    training._trainer = SimpleNamespace(optimizer=SimpleNamespace(built=True, variables=lists["optimizer"]))
+    return training
+
+
+def _checkpoint(folder: Path) -> None:
+    """Go on from a checkpoint, as far as the first epoch."""
+    state = TrainingFolder(folder).checkpoint()
+    state.pop("split", None)
+    training = made_training()
+    training.restore(state)
+    course = training.course
+    course.is_over(SimpleNamespace(epochs=10, patience=3))  # type: ignore[arg-type]
+    row = dataclasses.replace(course.rows[-1], validation_loss=0.1) if course.rows else None
+    if row is not None:
+        course.note(row, SimpleNamespace(plateau=1, lowest_rate=1e-5))  # type: ignore[arg-type]
+    json.dumps(dataclasses.asdict(course), allow_nan=False)
+
+
+def _memo(folder: Path) -> None:
+    with ScoreMemo(folder / "memo.sqlite", "context") as memo:
+        for score in samples.memo_scores():
+            memo.get(score.indices, 10)
+            memo.put(score, 10)
+
+
+class _Net:
+    """A network that gives every picture the same features."""
+
+    feature_names = range(samples.P)
+
+    @staticmethod
+    def features(images: Sequence[Any]) -> np.ndarray:
+        return np.ones((len(images), samples.P), np.float16)
+
+
+def _predict(folder: Path) -> None:
+    """Classify a picture by a search's run; the network is a stand-in, all else is read as it is."""
+    (folder / "face.png").write_bytes(samples.pictures()["RGB.png"])
+    with (
+        mock.patch.object(predict, "load_backbone", _checked_backbone),
+        mock.patch.object(predict, "import_keras", return_value=None),
+    ):
+        found = predict.predict(folder, [folder / "face.png"], weights=folder / samples.WEIGHTS)
+    json.dumps(found, allow_nan=False)
+
+
+def _checked_backbone(name: Any, image_size: Any, weights: Any, pooling: Any, *, layers: Any, mirror: Any) -> _Net:
+    from acofer.features.backbone import check_options
+
+    check_options(name, image_size, pooling, layers, mirror)
+    return _Net()
+
+
+def _numbers(folder: Path) -> None:
+    json.dumps(page_numbers([rows_of(folder)], now=0), allow_nan=False)
+
+
+def _page(folder: Path) -> None:
+    write_page(page_numbers([rows_of(folder)], now=0), folder / "page.html")
+
+
+def _bench(folder: Path) -> None:
+    """Go on with a bench whose cells all have their rows."""
+    own = samples.made_plan()
+    with samples.serving_made_bench():
+        run_plan(own.plan, folder / "bench", selectors=own.selectors)
+
+
+def _network(folder: Path) -> None:
+    from acofer.runs.network import read_network
+
+    read_network(folder).count_params()
+
+
+def _one(function: Callable[[], bytes]) -> Callable[[], list[bytes]]:
+    return lambda: [function()]
+
+
+def _all(function: Callable[[], Files]) -> Callable[[], list[bytes]]:
+    return lambda: list(function().values())
+
+
+def _file(function: Callable[[], Files], name: str) -> Callable[[], list[bytes]]:
+    return lambda: [function()[name]]
+
+
+@cache
+def _bench_result() -> Files:
+    return {"result.json": samples.bench_result()}
+
+
+@cache
+def _bench_files() -> Files:
+    return {f"bench/{name}": content for name, content in samples.bench_run().items()}
+
+
+def _readers() -> list[Reader]:
+    return [*_of_data(), *_of_options(), *_of_stores(), *_of_models(), *_of_reports(), *_of_benches()]
+
+
+def _of_data() -> list[Reader]:
+    csv = changes.changed_lines
+    in_zip = changes.changed_zip(lambda name, data, chance: csv(data, chance) if name.endswith("csv") else data)
+    votes = {"fer2013.csv": samples.ferplus_data_csv()}
+
+    def faces_of(name: str, ferplus: str | None = None) -> Read:
+        return lambda folder: load_faces(folder / name, ferplus=ferplus and folder / ferplus)
+
+    kinds = (
+        ("fer2013-csv", "fer2013.csv", samples.fer2013_csv, csv),
+        ("fer2013-gz", "fer2013.csv.gz", samples.fer2013_gz, changes.changed_gzip(csv)),
+        ("fer2013-zip", "fer2013.zip", samples.fer2013_zip, in_zip),
+    )
+    voted = faces_of("fer2013.csv", "votes.csv")
+    return [
+        *(Reader(name, file, faces_of(file), _one(sample), change) for name, file, sample, change in kinds),
+        Reader("ferplus", "votes.csv", voted, _one(samples.ferplus_csv), csv, lambda: votes),
+        Reader("picture", "face", lambda f: read_picture(f / "face"), _all(samples.pictures), changes.changed_picture),
+        Reader(
+            "picture-folder",
+            "tree.json",
+            _pictures_of,
+            _one(samples.folder_tree),
+            changed_tree,
+            share=4,
+            unfold=grow,
+            is_fresh=True,
+        ),
+    ]
+
+
+def _of_options() -> list[Reader]:
+    toml = changes.changed_toml
+
+    def of(kind: type[Options]) -> Reader:
+        read, sound = partial(_options, kind), partial(samples.options_toml, kind)
+        return Reader(f"options-{kind.command}", "options.toml", read, sound, toml, share=5)
+
+    plan = Reader("plan", "plan.toml", lambda f: read_plan(f / "plan.toml"), samples.plans, toml, share=3)
+    return [*map(of, (SearchConfig, TrainConfig, TuneConfig)), plan]
+
+
+def _of_stores() -> list[Reader]:
+    entry, npz = samples.cache_entry, changes.changed_npz
+    own = {f"{samples.KEY}/{name}": content for name, content in entry().items()}
+
+    def of_cache(name: str, change: changes.Change) -> Reader:
+        reader, file = f"cache-{name.split('.')[0]}", f"{samples.KEY}/{name}"
+        return Reader(reader, file, _cache_entry, _file(entry, name), change, lambda: own)
+
+    return [
+        of_cache("about.json", changes.changed_json),
+        of_cache("values.npy", changes.changed_npy),
+        Reader("landmarks", "kept.npz", lambda f: faces._read(f / "kept.npz", 4), _one(samples.landmarks_npz), npz),
+        Reader("checkpoint", "checkpoint.npz", _checkpoint, _one(samples.checkpoint_npz), npz),
+        Reader("memo", "memo.sqlite", _memo, _one(samples.memo_sqlite), changes.changed_database),
+    ]
+
+
+def _of_models() -> list[Reader]:
+    run, networks = samples.search_run, _one(samples.network_keras)
+
+    def weights(folder: Path) -> object:
+        return resolve_weights(folder / "small.h5", "mobilenetv2", 48)
+
+    return [
+        Reader("model", "model.skops", _predict, _all(samples.models), changes.changed_skops, _run_of_three, share=3),
+        Reader("weights", "small.h5", weights, samples.weights_h5, changes.changed_hdf5, share=16),
+        Reader("network", "model.keras", _network, networks, changes.changed_keras, share=1, needs="keras"),
+        *(
+            Reader(f"predict-{name}", f"{name}.json", _predict, _file(run, f"{name}.json"), changes.changed_json, run)
+            for name in ("result", "subset")
+        ),
+    ]
+
+
+def _of_reports() -> list[Reader]:
+    def of(run: str, files: Callable[[], Files], name: str, share: int) -> Reader:
+        change = changes.changed_npz if name.endswith("npz") else changes.changed_json
+        reader = f"report-{run}-{name.split('.')[0]}"
+        return Reader(reader, name, _numbers, _file(files, name), change, files, share=share)
+
+    return [
+        of("search", samples.search_run, "result.json", 3),
+        of("search", samples.search_run, "subset.json", 3),
+        of("search", samples.search_run, "predictions.npz", 4),
+        of("training", samples.training_run, "result.json", 2),
+        of("training", samples.training_run, "predictions.npz", 2),
+        of("bench", _bench_result, "result.json", 1),
+        Reader("report-page", "result.json", _page, _one(samples.bench_result), changes.changed_json, share=0),
+    ]
+
+
+def _of_benches() -> list[Reader]:
+    cell = samples.made_plan().plan.cells[0]
+
+    def of(name: str, file: str, change: changes.Change) -> Reader:
+        sound = _file(_bench_files, file)
+        return Reader(f"bench-{name}", file, _bench, sound, change, _bench_files, share=1, is_fresh=True)
+
+    return [
+        of("rows", "bench/rows.jsonl", changes.changed_json_lines),
+        of("predictions", f"bench/predictions/{cell.key}.npz", changes.changed_npz),
+        of("problem", f"bench/problems/{cell.problem}.json", changes.changed_json),
+    ]
+
+
+def _run_of_three() -> Files:
+    """Return a search's run whose subset has as many features as the models were fitted on."""
+    files = dict(samples.search_run())
+    subset = json.loads(files["subset.json"])
+    subset["indices"] = samples.SUBSET.tolist()
+    files["subset.json"] = json.dumps(subset).encode()
+    return files
+
+
+@cache
+def readers() -> dict[str, Reader]:
+    """Return all readers by name."""
+    return {reader.name: dataclasses.replace(reader, change=changes.steadily(reader.change)) for reader in _readers()}
