@@ -30,7 +30,9 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield beside
+        sync(beside)
         beside.replace(place)
+        sync(place.parent)
     except OSError as error:
         raise StoreError(
             f"{what} cannot be written to {str(place)!r}: {error.strerror or error}; "
@@ -39,3 +41,17 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone already where all went well
             beside.unlink()
+
+
+def sync(place: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk: a rename may outlive a power cut, its content not.
+
+    Where a system has no such thing (folders on Windows, some network disks) nothing is done.
+    """
+    with suppress(PermissionError, NotImplementedError):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -14,6 +14,8 @@ ORDER = [
     "errors",
     "records",
     "writing",
+    "locks",
+    "stopping",
     "config",
     "streams",
     "forest",
