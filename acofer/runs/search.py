@@ -19,13 +19,13 @@ from acofer.colony.size import size_grid
 from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
 from acofer.errors import ConfigError
-from acofer.features.cache import Store
 from acofer.pretrained.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore, silence
 from acofer.runs import folder as files
 from acofer.runs.folder import Draw, RunFolder
 from acofer.runs.guidance import Heuristic, alone, compile_for, heuristic_of
 from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
+from acofer.runs.kept import memo_file
 from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of
 from acofer.runs.model import write_model
@@ -40,7 +40,6 @@ from acofer.runs.places import absolute
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 
-_MEMO = "scores.sqlite"  # in the folder of cached embeddings
 Kind = TypeVar("Kind", bound=SearchConfig)
 
 
@@ -206,7 +205,7 @@ def _test(
 
 
 def _memo_path(config: SearchConfig) -> Path | None:
-    return Store(config.cache_dir).folder / _MEMO if config.memo == "on" else None
+    return memo_file(config.cache_dir) if config.memo == "on" else None
 
 
 @contextmanager
