@@ -27,6 +27,7 @@ ORDER = [
     "bench",
     "tune",
     "report",
+    "doctor",
     "cli",
     "__main__",
 ]
