@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,27 @@ def shared_weights() -> Path:
     if not path.is_file():
         pytest.skip(f"{name} is not beside the checkout")
     return path
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a maker of installed packages: metadata, and a module where there is code for one.
+
+    They lie where Python, and processes that it begins for the doctor, look first.
+    """
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def make(name, version, *, needs=(), code=None, extras=()):
+        about = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        about.mkdir()
+        lines = [f"Name: {name}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {line}" for line in needs] + [f"Provides-Extra: {extra}" for extra in extras]
+        (about / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines]) + "\n")
+        if code is not None:
+            (site / name.replace("-", "_")).mkdir()
+            (site / name.replace("-", "_") / "__init__.py").write_text(textwrap.dedent(code))
+        return site
+
+    return make

@@ -29,6 +29,7 @@ ORDER = [
     "bench",
     "tune",
     "report",
+    "doctor",
     "cli",
     "__main__",
 ]

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from acofer.cli import bench, cache, data, embed, nets, predict, report, search, train, tune
+from acofer.cli import bench, cache, data, doctor, embed, nets, predict, report, search, train, tune
 from acofer.errors import AcoferError, nearest
 from acofer.stopping import EXIT_CODES, INTERRUPTED, TERMINATED, Stop, Terminated
 
@@ -27,6 +27,7 @@ examples:
   acofer report runs/bench-quick             one page of what came of it
   acofer data info fer2013.csv               what is in a data set
   acofer predict runs/RUN face.png           use what a search found
+  acofer doctor                              what is installed, what is missing, what to do
 
 Each command has its own --help, with examples.
 """
@@ -81,7 +82,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (search, train, tune, bench, report, nets, embed, data, cache, predict):
+    for module in (search, train, tune, bench, report, nets, embed, data, cache, predict, doctor):
         module.add_to(commands)
     return parser
 

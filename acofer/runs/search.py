@@ -21,7 +21,6 @@ from acofer.config.common import seconds_of
 from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
 from acofer.errors import ConfigError, DataError
-from acofer.features.cache import Store
 from acofer.pretrained.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore, silence
 from acofer.runs import folder as files
@@ -29,6 +28,7 @@ from acofer.runs.checkpoint import CHECKPOINT, damaged
 from acofer.runs.folder import Draw, RunFolder
 from acofer.runs.guidance import Heuristic, alone, compile_for, heuristic_of
 from acofer.runs.judge import Fit, Judge, check_classifiers, judge_of
+from acofer.runs.kept import memo_file
 from acofer.runs.machine import Stopwatch
 from acofer.runs.material import Material, check_protocol, material_of
 from acofer.runs.model import write_model
@@ -45,7 +45,6 @@ from acofer.runs.search_folder import SearchFolder
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 from acofer.stopping import Stop
 
-_MEMO = "scores.sqlite"  # in the folder of cached embeddings
 MAY_CHANGE = {*("workers", "backend", "cache_dir", "memo", "time_budget"), *("data", "ferplus", "weights")}
 """Options that a search may be gone on with: they move no figure, or say where something lies that has a digest."""
 Kind = TypeVar("Kind", bound=SearchConfig)
@@ -137,10 +136,11 @@ def resume_search(
     try:
         config, kept = _changed(folder, dict(changes or {})), folder.checkpoint()
         _check_same("the configuration", _outcome_of(config), kept.get("configuration"), folder)
+        run = _Run(config, folder, progress or silence, stop, kept)
     except BaseException:
         folder.discard()
         raise
-    return _Run(config, folder, progress or silence, stop, kept).whole(draw)
+    return run.whole(draw)
 
 
 def _changed(folder: SearchFolder, changes: dict[str, Any]) -> SearchConfig:
@@ -191,8 +191,12 @@ class _Run:
         self._stop = stop or Stop()
         self._stop.limit(budget)
         self._kept = kept
-        self._sessions = 1 if kept is None else 1 + int(kept["sessions"])
         self._watch = Stopwatch()
+        try:
+            self._sessions = 1 if kept is None else 1 + int(kept["sessions"])
+            self._spent = 0.0 if kept is None else float(kept["seconds"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(folder.place / CHECKPOINT, error) from None
 
     def whole(self, draw: Draw | None) -> RunResult:
         """Do all of it; where that fails, leave what can be gone on with."""
@@ -248,8 +252,7 @@ class _Run:
         return RunResult(place, numbers, chosen, trace)
 
     def _searched(self, judge: Judge, heuristic: Heuristic, ground: dict[str, Any]) -> tuple[SearchTrace, SubsetScore]:
-        config, began = self._config, time.monotonic()
-        spent = 0.0 if self._kept is None else float(self._kept["seconds"])
+        config, began, spent = self._config, time.monotonic(), self._spent
         search = SearchPath(
             _colonies(config, heuristic),
             judge.scorer,
@@ -348,7 +351,7 @@ def _test(
 
 
 def _memo_path(config: SearchConfig) -> Path | None:
-    return Store(config.cache_dir).folder / _MEMO if config.memo == "on" else None
+    return memo_file(config.cache_dir) if config.memo == "on" else None
 
 
 @contextmanager

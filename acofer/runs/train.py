@@ -28,9 +28,10 @@ from acofer.nets.training import EpochRow, Schedule, Training, predict_outputs
 from acofer.pretrained.weights import KEYWORDS, Weights
 from acofer.records import ImageSet, Progress, Split, silence
 from acofer.runs.folder import PREDICTIONS, Draw
+from acofer.runs.kept import faces_folder
 from acofer.runs.machine import Stopwatch
 from acofer.runs.network import read_network
-from acofer.runs.pictures import configured_classes, configured_pictures, configured_split, faces_folder
+from acofer.runs.pictures import configured_classes, configured_pictures, configured_split
 from acofer.runs.places import absolute
 from acofer.runs.train_record import Trained, training_numbers
 from acofer.runs.training_folder import NETWORK, TrainingFolder
