@@ -12,9 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 import acofer
 from acofer.doctor.finding import BROKEN, OK, WARN, Finding, count_text, pip_line, size_text
-from acofer.runs.memory import memory_of
 from acofer.doctor.requirements import SELF
 from acofer.runs.machine import machine
+from acofer.runs.memory import memory_of
 
 CODE = Path(acofer.__file__).parent
 LITTLE = 1_500_000_000

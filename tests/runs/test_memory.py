@@ -2,8 +2,8 @@
 
 import pytest
 
-from acofer.runs.memory import memory_of
 from acofer.doctor.surroundings import graphics, machine_findings
+from acofer.runs.memory import memory_of
 
 GB = 1 << 30
 
