@@ -31,7 +31,7 @@ from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 from acofer.locks import locked
 from acofer.nets.training import EpochRow
 from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, place_of_run, remove_empty
-from acofer.writing import written_beside
+from acofer.writing import remove_parts, written_beside
 
 CHECKPOINT, HISTORY, NETWORK = "checkpoint.npz", "history.csv", "model.keras"
 _BYTES_A_WEIGHT = 4
@@ -86,6 +86,7 @@ class TrainingFolder:
         if not (folder.place / CHECKPOINT).exists():
             raise MissingFileError(f"expected the folder of an interrupted training at {place}; it has no {CHECKPOINT}")
         folder.hold()
+        remove_parts(folder.place)
         return folder
 
     def hold(self) -> None:
