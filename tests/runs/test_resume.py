@@ -23,7 +23,7 @@ from acofer.stopping import Stop
 
 RIDGE = {"scorer": "ridge", "heuristic": "auto", "penalty": 0.01, "size": "4:16"}
 SCORERS = {
-    "forest, raced": {"trees": 30},
+    "forest, raced": {"trees": 90, "ants": 12},
     "forest, folds": {"folds": 3},
     "forest, remembered": {"trees": 30, "memo": "on"},
     "classifier": {"scorer": "LogisticRegression", "metric": "accuracy"},
