@@ -34,8 +34,8 @@ examples:
   acofer search --time-budget 10m                         the best that ten minutes of searching find
   acofer search --resume runs/RUN                         go on after a crash, to the same result
 
-Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far and keeps it; a second
-one ends at once, and says how to go on.
+Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far
+and keeps it; a second one ends at once, and says how to go on.
 """
 _SECTIONS = {
     "data": "pictures",
