@@ -31,7 +31,7 @@ examples:
   acofer search --screen ridge                            the forest sees what ridge thinks best
   acofer search --config runs/RUN/config.toml --seed 1    a run again, with another seed
   acofer search --protocol leaky-smote-first              what SMOTE before the split would print
-  acofer search --time-budget 10m                         the best that ten minutes of searching find
+  acofer search --time-budget 10m                         the best that ten minutes find
   acofer search --resume runs/RUN                         go on after a crash, to the same result
 
 Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far
