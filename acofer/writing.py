@@ -9,6 +9,8 @@ from pathlib import Path
 
 from acofer.errors import StoreError
 
+_PART = ".part"
+
 
 @contextmanager
 def written_beside(place: Path, what: str) -> Iterator[Path]:
@@ -26,11 +28,13 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     StoreError
         Where it cannot be written, e.g. because the disk is full.
     """
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    beside = place.with_name(f".{place.name}.{os.getpid()}{_PART}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield beside
+        sync(beside)
         beside.replace(place)
+        sync(place.parent)
     except OSError as error:
         raise StoreError(
             f"{what} cannot be written to {str(place)!r}: {error.strerror or error}; "
@@ -39,3 +43,24 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone already where all went well
             beside.unlink()
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed writers have left in a folder, and in those below it, to which nobody else writes now."""
+    for part in folder.rglob(f".*{_PART}"):
+        with suppress(OSError):
+            part.unlink()
+
+
+def sync(place: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk: a rename may outlive a power cut, its content not.
+
+    Where a system has no such thing (folders on Windows, some network disks) nothing is done.
+    """
+    with suppress(PermissionError, NotImplementedError):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

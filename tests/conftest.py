@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,12 +15,30 @@ sys.path.insert(0, str(HERE))  # for reference.py
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or fills the user's cache, nor is moved by the user's environment."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("ACOFER_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ACOFER_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def tried(request):
+    """Return what writes down how often a promise was tried, and what was lost, for `benchmarks/stress.py`."""
+    place = os.environ.get("STRESS_FILE")
+
+    def note(promise, *, times, lost=0, **further):
+        if place:
+            row = {"promise": promise, "test": request.node.nodeid, "times": times, "lost": lost, **further}
+            with Path(place).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def n_kills() -> int:
+    """How often a test kills what it looks at: a few times, unless `benchmarks/stress.py` asks for more."""
+    return int(os.environ.get("STRESS_KILLS", "0"))
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +58,27 @@ def shared_weights() -> Path:
     if not path.is_file():
         pytest.skip(f"{name} is not beside the checkout")
     return path
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Return a maker of installed packages: metadata, and a module where there is code for one.
+
+    They lie where Python, and processes that it begins for the doctor, look first.
+    """
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def make(name, version, *, needs=(), code=None, extras=()):
+        about = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        about.mkdir()
+        lines = [f"Name: {name}", f"Version: {version}"]
+        lines += [f"Requires-Dist: {line}" for line in needs] + [f"Provides-Extra: {extra}" for extra in extras]
+        (about / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines]) + "\n")
+        if code is not None:
+            (site / name.replace("-", "_")).mkdir()
+            (site / name.replace("-", "_") / "__init__.py").write_text(textwrap.dedent(code))
+        return site
+
+    return make

@@ -16,6 +16,8 @@ ORDER = [
     "writing",
     "reading",
     "archives",
+    "locks",
+    "stopping",
     "config",
     "streams",
     "forest",
@@ -29,6 +31,7 @@ ORDER = [
     "bench",
     "tune",
     "report",
+    "doctor",
     "cli",
     "__main__",
 ]

@@ -17,9 +17,10 @@ from acofer.bench.budget import Budget
 from acofer.bench.plan import plan_of
 from acofer.bench.selector import Knob, Selector
 from acofer.bench.selectors import SELECTORS, selector_named
+from acofer.config.common import seconds_of
 from acofer.config.search import SearchConfig
 from acofer.config.sources import join_sources
-from acofer.config.tune import TuneConfig, seconds_of
+from acofer.config.tune import TuneConfig
 from acofer.data.pictures import ArrayPictures
 from acofer.errors import ConfigError, DataError, MissingExtraError, StoreError
 from acofer.features.balance import balance
@@ -27,6 +28,7 @@ from acofer.records import Embeddings, ImageSet
 from acofer.report.tuning import write_tuning_figures
 from acofer.scoring.estimator import classifier_named
 from acofer.scoring.protocol import stratified_folds
+from acofer.stopping import Stop
 from acofer.tune import run
 from acofer.tune.folds import Search, outer_folds
 from acofer.tune.run import run_tune
@@ -323,10 +325,10 @@ def test_an_interrupt_ends_it_after_the_trial(pictures, config):
         if len(ended) == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.getsignal(signal.SIGINT)
-    numbers = run_tune(config(trials=50), on_trial=on_trial).numbers
+    stop = Stop()
+    with stop.listening():
+        numbers = run_tune(config(trials=50), on_trial=on_trial, stop=stop).numbers
     assert (ended, numbers["ended"], len(numbers["history"])) == ([0, 1], "interrupted", 2)
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_second_interrupt_ends_it_at_once(pictures, config):
@@ -335,7 +337,9 @@ def test_a_second_interrupt_ends_it_at_once(pictures, config):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
-    result = run_tune(config(trials=50), progress=progress)
+    stop = Stop()
+    with stop.listening():
+        result = run_tune(config(trials=50), progress=progress, stop=stop)
     assert result.numbers["ended"] == "interrupted"
     assert [row["state"] for row in result.numbers["history"]] == ["complete", "fail"]
     assert (result.folder / "tune-best.toml").exists()

@@ -1,7 +1,7 @@
 """The command line: flags -> configuration -> one call into the rooms above -> print.
 
 Results go to stdout, progress and complaints to stderr. Exit codes: 0 done, 1 a fault of acofer's, 2 something
-the user can put right (one line says what), 130 interrupted.
+the user can put right (one line says what), 130 interrupted (SIGINT), 143 terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from acofer.cli import bench, cache, data, embed, nets, predict, report, search, train, tune
+from acofer.cli import bench, cache, data, doctor, embed, nets, predict, report, search, train, tune
 from acofer.cli.console import in_one_line
 from acofer.errors import AcoferError, nearest
+from acofer.stopping import EXIT_CODES, INTERRUPTED, TERMINATED, Stop, Terminated
 
 _EXAMPLES = """\
 examples:
@@ -27,6 +28,7 @@ examples:
   acofer report runs/bench-quick             one page of what came of it
   acofer data info fer2013.csv               what is in a data set
   acofer predict runs/RUN face.png           use what a search found
+  acofer doctor                              what is installed, what is missing, what to do
 
 Each command has its own --help, with examples.
 """
@@ -81,7 +83,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (search, train, tune, bench, report, nets, embed, data, cache, predict):
+    for module in (search, train, tune, bench, report, nets, embed, data, cache, predict, doctor):
         module.add_to(commands)
     return parser
 
@@ -103,10 +105,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = build_parser().parse_args(arguments)
     warnings.showwarning = _show_warning
+    args.stop = Stop()
+    with args.stop.listening():
+        return _run(args)
+
+
+def _run(args: argparse.Namespace) -> int:
+    """Run a command, and say in one line what ended it early."""
     try:
         code = args.run(args)
         sys.stdout.flush()
-        return code
+        return int(code)
     except AcoferError as error:
         print(f"acofer: error: {in_one_line(error)}", file=sys.stderr)
         return 2
@@ -124,16 +133,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupt = _interrupt_in(error)
         if interrupt is None:
             raise
+        reason = TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
         # A run that can go on says how.
-        print(f"acofer: interrupted; {interrupt or 'nothing was written'}", file=sys.stderr)
-        return 130
+        print(f"acofer: {reason}; {str(interrupt) or 'nothing was written'}", file=sys.stderr)
+        return EXIT_CODES[reason]
 
 
-def _interrupt_in(error: BaseException | None) -> str | None:
-    """Return what Ctrl-C says, if it was that: in a compiled kernel it comes as a SystemError that it has caused."""
+def _interrupt_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Return the interrupt, if it was one: in a compiled kernel it comes as a SystemError that it has caused."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return None if error is None else str(error)
+    return error
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:

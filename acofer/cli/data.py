@@ -130,7 +130,8 @@ def _faces(args: argparse.Namespace) -> int:
     with ProgressDisplay(quiet=args.quiet) as progress:
         from acofer.data.contact_sheet import write_contact_sheet
         from acofer.data.faces import find_faces
-        from acofer.runs.pictures import configured_pictures, faces_folder
+        from acofer.runs.kept import faces_folder
+        from acofer.runs.pictures import configured_pictures
 
         images = configured_pictures(config, progress)
         found = find_faces(

@@ -6,10 +6,12 @@ import argparse
 import json
 from typing import Any
 
-from acofer.cli.options import add_options, config_of
+from acofer.cli.options import add_options, config_of, given_options
 from acofer.cli.progress import ProgressDisplay
 from acofer.config.options import plain_options
 from acofer.config.search import SearchConfig
+from acofer.errors import ConfigError
+from acofer.stopping import EXIT_CODES
 
 _DESCRIPTION = """\
 Embed pictures with a frozen network, let an ant colony choose features, and test the
@@ -29,6 +31,11 @@ examples:
   acofer search --screen ridge                            the forest sees what ridge thinks best
   acofer search --config runs/RUN/config.toml --seed 1    a run again, with another seed
   acofer search --protocol leaky-smote-first              what SMOTE before the split would print
+  acofer search --time-budget 10m                         the best that ten minutes find
+  acofer search --resume runs/RUN                         go on after a crash, to the same result
+
+Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far
+and keeps it; a second one ends at once, and says how to go on.
 """
 _SECTIONS = {
     "data": "pictures",
@@ -50,6 +57,10 @@ def add_to(commands: Any) -> None:
         epilog=_EPILOG,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file of options, e.g. a run folder's config.toml")
+    parser.add_argument(
+        "--resume", metavar="RUN", help="go on with a search that was killed; of the options only those of the machine "
+        "(workers, backend, caches, time budget) may be others than it was begun with",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     groups = {section: parser.add_argument_group(title) for section, title in _SECTIONS.items()}
@@ -59,22 +70,27 @@ def add_to(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    numbers, folder = _search(config_of(args, args.config), quiet=args.quiet)
+    if args.resume and args.config:
+        raise ConfigError("--resume: expected no --config beside it; a run goes on as it began; leave one of them out")
+    config = None if args.resume else config_of(args, args.config)
+    with ProgressDisplay(quiet=args.quiet) as progress:
+        progress("loading", 0, 1)
+        from acofer.report.figures import write_figures
+        from acofer.runs.search import resume_search, run_search
+
+        progress("loading", 1, 1)
+        args.stop.on_note = lambda reason: progress.say(
+            f"{reason}: the ants that are being scored are waited for, and the best is tested; once more ends at once"
+        )
+        how: dict[str, Any] = {"progress": progress, "draw": write_figures, "stop": args.stop}
+        if config is None:
+            result = resume_search(args.resume, changes=given_options(args, SearchConfig), **how)
+        else:
+            result = run_search(config, **how)
     if args.json:
-        print(json.dumps({"folder": str(folder), **numbers}, indent=1))
+        print(json.dumps({"folder": str(result.folder), **result.numbers}, indent=1))
     else:
         from acofer.cli.tables import print_search
 
-        print_search(numbers, str(folder))
-    return 0
-
-
-def _search(config: SearchConfig, *, quiet: bool) -> tuple[dict[str, Any], Any]:
-    with ProgressDisplay(quiet=quiet) as progress:
-        progress("loading", 0, 1)
-        from acofer.report.figures import write_figures
-        from acofer.runs.search import run_search
-
-        progress("loading", 1, 1)
-        result = run_search(config, progress=progress, draw=write_figures)
-    return result.numbers, result.folder
+        print_search(result.numbers, str(result.folder))
+    return EXIT_CODES.get(result.trace.ended, 0)

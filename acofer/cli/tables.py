@@ -14,6 +14,14 @@ _MOST_CONFUSED = 10
 """Classes up to which the confusion matrix fits 80 columns."""
 
 
+_ENDED = {
+    "evaluations": "all {evaluations} evaluations were used up",
+    "time budget": "the time budget of {time_budget} was used up",
+    "interrupted": "it was interrupted",
+    "terminated": "it was terminated",
+}
+
+
 def print_search(numbers: dict[str, Any], folder: str) -> None:
     """Print the outcome of a search to stdout."""
     console = plain_console()
@@ -21,6 +29,8 @@ def print_search(numbers: dict[str, Any], folder: str) -> None:
     console.print(_contenders(numbers))
     console.print(_per_class(numbers, numbers["contenders"]["colony"], "The chosen features"))
     console.print(_search_line(numbers), markup=False)
+    if numbers["search"]["ended"] in _ENDED:
+        console.print(_ended_line(numbers), style="bold", markup=False)
     if numbers["search"]["screen"]:
         console.print(_screen_line(numbers["search"]["screen"]), markup=False)
     if numbers["search"]["cost"]:
@@ -98,6 +108,12 @@ def _contenders(numbers: dict[str, Any]) -> Table:
     return table
 
 
+def _ended_line(numbers: dict[str, Any]) -> str:
+    search, settings = numbers["search"], numbers["configuration"]
+    why = _ENDED[search["ended"]].format(**settings)
+    return f"the search ended early: {why}; {search['ants']} of {search['ants planned']} ants had their turn"
+
+
 def _with_interval(rate: dict[str, Any]) -> str:
     low, high = rate["interval"]
     return f"{rate['value']:.3f}\n{low:.3f}–{high:.3f}"
@@ -152,6 +168,8 @@ def _screen_line(screen: dict[str, Any]) -> str:
 
 def _cost_line(search: dict[str, Any]) -> str:
     cost = search["cost"]
+    if cost["trees in full"] is None:
+        return f"trees: {cost['trees grown']:,} grown, {cost['trees remembered']:,} remembered, some of them in vain"
     return (
         f"trees: {cost['trees grown']:,} grown instead of {cost['trees in full']:,}; racing stopped "
         f"{cost['subsets stopped by racing']} of {cost['subsets']} subsets and spared "

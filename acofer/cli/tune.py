@@ -12,6 +12,7 @@ from acofer.cli.options import add_options, config_of
 from acofer.cli.progress import ProgressDisplay
 from acofer.config.options import plain_options
 from acofer.config.tune import TuneConfig
+from acofer.stopping import EXIT_CODES
 
 _DESCRIPTION = """\
 Tune the colony's knobs, and on request the scorer's, or another searcher's with the same
@@ -40,7 +41,7 @@ _SECTIONS = {
     "colony": "ant colony, where it is not tuned",
     "run": "the run",
 }
-NOT_HERE = {"iterations", "path", "protocol", "null_draws", "all_features", "memo", "join"}
+NOT_HERE = {"iterations", "path", "protocol", "null_draws", "all_features", "memo", "join", "time_budget"}
 """Options of a search that tuning does not ask: the budget, or that there is no test, says what they would."""
 
 
@@ -67,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
     with ProgressDisplay(quiet=args.quiet) as progress:
         progress("loading", 0, 1)
         from acofer.report.tuning import write_tuning_figures
-        from acofer.tune.run import INTERRUPTED, run_tune
+        from acofer.tune.run import run_tune
 
         progress("loading", 1, 1)
         result = run_tune(
@@ -75,16 +76,17 @@ def _run(args: argparse.Namespace) -> int:
             progress=progress,
             on_trial=lambda trial: progress.say(_trial_line(trial)),
             draw=write_tuning_figures,
+            stop=args.stop,
         )
     numbers, folder = result.numbers, str(result.folder)
     if args.json:
         print(json.dumps({"folder": folder, **numbers}, indent=1))
     else:
         _print(numbers, folder)
-    if numbers["ended"] == INTERRUPTED:
-        print(f"acofer: interrupted; the best so far is kept in {folder}", file=sys.stderr)
-        return 130
-    return 0
+    ended = numbers["ended"]
+    if ended in EXIT_CODES:
+        print(f"acofer: {ended}; the best so far is kept in {folder}", file=sys.stderr)
+    return EXIT_CODES.get(ended, 0)
 
 
 def _trial_line(trial: dict[str, Any]) -> str:

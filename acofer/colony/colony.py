@@ -7,7 +7,9 @@ on the utilities alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -22,6 +24,10 @@ from acofer.errors import ConfigError, demand, nearest
 
 CONVERGED = 1.2
 """Branching factor at which the pheromone counts as converged: it marks a fifth more features than an ant takes."""
+_PLAIN_STATE: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("iteration", "restarts", "_leader_level", "_leads_since"), int),
+    **dict.fromkeys(("best_utility", "_leader_utility", "branching", "entropy"), float),
+}
 _SMALLEST_WEIGHT = -690.0  # exp of it is still a normal double; the clock of such a feature rings last
 
 
@@ -235,6 +241,48 @@ class AntColony:
         self.branching, self.entropy = self._features.branching(len(self._leader)), self._features.entropy()
         return self._restarted()
 
+    def state(self) -> dict[str, Any]:
+        """Return all that another process needs to go on: plain data and arrays.
+
+        Raises
+        ------
+        ValueError
+            Between `ask` and `tell`: what was asked for has worn the pheromone down.
+        """
+        if self._asked:
+            raise ValueError("state: subsets were asked for, and their utilities are not told yet")
+        plain = {name: getattr(self, name) for name in _PLAIN_STATE}
+        return {
+            **plain,
+            "pheromone": self._features.tau.copy(),
+            "size pheromone": self._size_levels.tau.copy(),
+            "best": self.best,
+            "leader": self._leader,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken, by a colony of the same settings, seed and heuristic.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            Where the state is another colony's, or none.
+        """
+        plain = {name: kind(state[name]) for name, kind in _PLAIN_STATE.items()}
+        best, leader = (self._own_subset(state[name]) for name in ("best", "leader"))
+        if not 0 <= plain["_leader_level"] < len(self.sizes) or plain["iteration"] < 0:
+            raise ValueError("expected the state of a colony with these sizes")
+        self._features.restore(state["pheromone"])
+        self._size_levels.restore(state["size pheromone"])
+        self.best, self._leader, self._asked = best, leader, []
+        for name, value in plain.items():
+            setattr(self, name, value)
+
+    def _own_subset(self, indices: IndexArray | None) -> IndexArray | None:
+        if indices is None:
+            return None
+        return checked_subset(indices, self._n_features)
+
     def _remember(self, subset: IndexArray, utility: float, level: int) -> None:
         if _is_better(utility, subset, self._leader_utility, self._leader):
             self._leader, self._leader_utility, self._leader_level = subset, utility, level
@@ -271,6 +319,20 @@ class AntColony:
         points = (rng.random() + np.arange(self.settings.n_ants)) / self.settings.n_ants
         levels = np.minimum(np.searchsorted(edges, points, side="right"), len(edges) - 1)
         return rng.permutation(levels)
+
+
+def checked_subset(indices: Any, n_features: int) -> IndexArray:
+    """Return a subset that was read from a file: sorted, different features of so many.
+
+    Raises
+    ------
+    ValueError
+        Where it is none; kernels would follow it out of their arrays.
+    """
+    is_array = isinstance(indices, np.ndarray) and indices.dtype == np.int32 and indices.ndim == 1
+    if not is_array or not len(indices) or indices[0] < 0 or indices[-1] >= n_features or (np.diff(indices) < 1).any():
+        raise ValueError(f"expected a subset of {n_features} features, sorted")
+    return indices
 
 
 def _log_eta(heuristic: FloatArray) -> FloatArray:

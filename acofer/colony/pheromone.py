@@ -51,6 +51,9 @@ BRANCHING_SHARE = 0.05
 FLOOR = 1e-6
 """Pheromone never falls below this in ``as``, so that no feature is lost for ever by rounding."""
 
+_ROUNDING = 1e-9
+"""How far amounts may lie beyond their bounds: weighted means round."""
+
 
 class Pheromone:
     """Pheromone on `n` nodes, of which an ant visits about `n_visited`.
@@ -81,6 +84,19 @@ class Pheromone:
         if self.variant == "mmas":
             return mmas_lower_bound(n, n_visited), 1.0, 1.0
         return (INITIAL if self.variant == "acs" else FLOOR), 1.0, INITIAL
+
+    def restore(self, tau: FloatArray) -> None:
+        """Lay pheromone as it was.
+
+        Raises
+        ------
+        ValueError
+            Where these amounts cannot be: of another number of nodes, or beyond the bounds.
+        """
+        within = (tau >= self.lower - _ROUNDING) & (tau <= self.upper + _ROUNDING)
+        if tau.shape != self.tau.shape or tau.dtype != self.tau.dtype or not within.all():
+            raise ValueError(f"expected pheromone of {len(self.tau)} nodes, from {self.lower:g} to {self.upper:g}")
+        self.tau = tau.copy()
 
     def wear(self, visited: IndexArray) -> None:
         """Local update: an ant passing makes its nodes less desirable to the next (``acs`` only; 1997, equation 5)."""

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from acofer.config.options import Options, choice, option
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds_of(text: str) -> float:
+    """Return what ``"90"``, ``"90s"``, ``"10m"`` or ``"1.5h"`` say, in seconds; ValueError where they say nothing."""
+    read = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if read is None:
+        raise ValueError(text)
+    return float(read[1]) * _UNITS[read[2]]
 
 
 def is_list(names: str) -> bool:
@@ -52,3 +63,9 @@ def out_option() -> Any:
 def name_option(default: str) -> Any:
     """Declare the run's name."""
     return option("run", None, f"name of the run, for its folder; default {default}")
+
+
+def time_option(section: str, text: str) -> Any:
+    """Declare a time after which something ends."""
+    expected = "a time above 0: seconds, or with s, m or h"
+    return option(section, None, f"{text}: seconds, or with s, m or h (10m)", expected, lambda v: seconds_of(v) > 0)

@@ -59,7 +59,7 @@ class Options:
 
         lines = [f"# Repeat this run with:  acofer {self.command} --config THIS_FILE"]
         section = ""
-        for field in plain_options(type(self)):
+        for field in _by_section(plain_options(type(self))):
             if field.metadata["section"] != section:
                 section = field.metadata["section"]
                 lines += ["", f"[{section}]"]
@@ -87,6 +87,12 @@ def table_names(kind: type[Options]) -> set[str]:
 def plain_options(kind: type[Options]) -> list[dataclasses.Field[Any]]:
     """Return the options that are no tables."""
     return [field for field in dataclasses.fields(kind) if "is_table" not in field.metadata]
+
+
+def _by_section(fields: list[dataclasses.Field[Any]]) -> list[dataclasses.Field[Any]]:
+    """Return fields section by section, in the order in which the sections begin: TOML names each once."""
+    order = list(dict.fromkeys(field.metadata["section"] for field in fields))
+    return sorted(fields, key=lambda field: order.index(field.metadata["section"]))
 
 
 def _converted(field: dataclasses.Field[Any], value: Any) -> Any:

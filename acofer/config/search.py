@@ -7,12 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from acofer.config.common import PictureOptions, name_option, out_option, seed_option
+from acofer.config.common import PictureOptions, name_option, out_option, seed_option, time_option
 from acofer.config.options import choice, option, table
 
 PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test", "validation-as-test")
-NOT_OF_THE_OUTCOME = ("out", "name", "workers", "backend", "cache_dir", "null_draws", "all_features", "memo")
-"""Options that choose no subset and move no score of one."""
+NOT_OF_THE_OUTCOME = (
+    *("out", "name", "workers", "backend", "cache_dir", "null_draws", "all_features", "memo"),
+    *("time_budget", "evaluations"),
+)
+"""Options that choose no subset and move no score of one, or, the last two, only say when enough is scored."""
 RIDGE_FOLDS = 5
 """Folds by which ridge scores where none are asked for; in closed form they cost next to nothing."""
 
@@ -149,6 +152,11 @@ class SearchConfig(PictureOptions):
         "run", "on", "off: all features are no contender, where a slow --classifier would take hours", ("on", "off")
     )
     seed: int = seed_option()
+    time_budget: str | None = time_option("run", "the search ends with the best so far after this time")
+    evaluations: int | None = option(
+        "run", None, "the search ends with the best so far when so many subsets are scored", "at least 1",
+        lambda v: v >= 1,
+    )  # fmt: skip
     workers: int = option("run", 0, "ants scored at once; 0: one a core", "0 or more", lambda v: v >= 0)
     backend: str = choice(
         "run", "threads", "how workers run; the fast forest always takes threads", ("threads", "processes")

@@ -17,7 +17,7 @@ from acofer.reading import UnreadableError
 
 COMMANDS: tuple[type[Options], ...] = (SearchConfig, TrainConfig, TuneConfig)
 ENVIRONMENT_PREFIX = "ACOFER_"
-_NOT_OPTIONS = {"ACOFER_CACHE_DIR"}  # read where the cache is opened: it says where things are, not what a run does
+NOT_OPTIONS = {"ACOFER_CACHE_DIR"}  # read where the cache is opened: it says where things are, not what a run does
 Kind = TypeVar("Kind", bound=Options)
 
 
@@ -116,16 +116,45 @@ def read_environment(kind: type[Options], environment: Mapping[str, str] = os.en
     ConfigError
         If a variable with the prefix names no option of any command.
     """
-    own, known = _variables(kind), {variable for command in COMMANDS for variable in _variables(command)}
+    own = _variables(kind)
     values = {}
-    for variable, value in environment.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in _NOT_OPTIONS:
-            continue
-        if variable not in known:
-            raise ConfigError(f"unknown environment variable {variable}; {nearest(variable, known)}")
+    for variable, value in ours_in(environment).items():
         if variable in own:
             values[own[variable]] = value
+        elif not takers_of(variable):
+            raise ConfigError(f"unknown environment variable {variable}; {_nearest_variable(variable)}")
     return values
+
+
+def ours_in(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that are to be options."""
+    return {
+        variable: value
+        for variable, value in environment.items()
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in NOT_OPTIONS
+    }
+
+
+def takers_of(variable: str) -> list[type[Options]]:
+    """Return the commands' options among which a variable is one."""
+    return [kind for kind in COMMANDS if variable in _variables(kind)]
+
+
+def fault_of(variable: str, value: str) -> str | None:
+    """Return what a command would complain of where the environment has this variable; None where nothing is wrong."""
+    takers = takers_of(variable)
+    if not takers:
+        return f"unknown; {_nearest_variable(variable)}"
+    for kind in takers:
+        try:
+            kind(**{_variables(kind)[variable]: value})
+        except ConfigError as error:
+            return str(error)
+    return None
+
+
+def _nearest_variable(variable: str) -> str:
+    return nearest(variable, {known for kind in COMMANDS for known in _variables(kind)})
 
 
 def _variables(kind: type[Options]) -> dict[str, str]:

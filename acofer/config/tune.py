@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
-from acofer.config.common import is_list
+from acofer.config.common import is_list, time_option
 from acofer.config.options import choice, option
 from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError
 
 EVALUATIONS = 60
 """Subsets a search may score where nothing is said: 20 ants for 3 iterations, as in the published system."""
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def seconds_of(text: str) -> float:
-    """Return what ``"90"``, ``"90s"``, ``"10m"`` or ``"1.5h"`` say, in seconds; ValueError where they say nothing."""
-    read = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if read is None:
-        raise ValueError(text)
-    return float(read[1]) * _UNITS[read[2]]
 
 
 @dataclass(frozen=True)
@@ -48,10 +38,7 @@ class TuneConfig(SearchConfig):
         is_list,
     )
     trials: int = option("tune", 50, "trials that the study is to have in all", "at least 1", lambda v: v >= 1)
-    timeout: str | None = option(
-        "tune", None, "no trial begins after this time: seconds, or with s, m or h (10m)",
-        "a time above 0: seconds, or with s, m or h", lambda v: seconds_of(v) > 0,
-    )  # fmt: skip
+    timeout: str | None = time_option("tune", "no trial begins after this time")
     evaluations: int | None = option(
         "tune",
         None,
@@ -102,6 +89,6 @@ class TuneConfig(SearchConfig):
         return self.evaluations or unsaid, self.seconds
 
     def search(self, **changes: Any) -> SearchConfig:
-        """Return the options of the search alone, some of them changed."""
+        """Return the options of the search alone, some of them changed; its budget is the tuning's to count."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(SearchConfig)}
-        return SearchConfig(**{**own, **changes})
+        return SearchConfig(**{**own, "evaluations": None, "time_budget": None, **changes})

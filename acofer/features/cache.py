@@ -23,7 +23,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from acofer.features.entry import (
     without_checksums,
     write_about,
 )
+from acofer.locks import locked
 
 FULL_CHECK = 1 << 30
 """Up to this size every byte is checked when an entry is opened, above it a spread sample of blocks.
@@ -119,14 +120,10 @@ class Store:
         if not place.is_dir():
             return None
         about = read_about(place, key)
-        try:
+        with _as_damage():
             values = map_values(place / VALUES, about["values"])
             check_blocks(values, about["values"]["crc32"], everything=values.nbytes <= FULL_CHECK)
             _touch(place / ABOUT)
-        except DamagedEntryError:
-            raise
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise DamagedEntryError(f"{VALUES} or its description cannot be read: {error}") from error
         return Entry(key, values, without_checksums(about))
 
     def verify(self, key: str) -> None:
@@ -143,6 +140,29 @@ class Store:
         if entry is None:
             raise self._unknown(key)
         check_blocks(entry.values, read_about(self.folder / key, key)["values"]["crc32"], everything=True)
+
+    def damage(self, key: str, *, everything: bool = False) -> str | None:
+        """Return what is wrong with an entry of the user's folder, None where nothing is.
+
+        Who asks does not use it: when it was last used stays as it is.
+
+        Parameters
+        ----------
+        key : str
+            One of `entries`.
+        everything : bool
+            Whether to read and check every byte, not only the JSON and the size of the values.
+        """
+        place = self.folder / key
+        try:
+            about = read_about(place, key)
+            with _as_damage():
+                values = map_values(place / VALUES, about["values"])
+                if everything:
+                    check_blocks(values, about["values"]["crc32"], everything=True)
+        except DamagedEntryError as error:
+            return str(error)
+        return None
 
     def entries(self) -> list[Listing]:
         """List the entries of the user's folder, newest use first, then the shipped ones."""
@@ -186,7 +206,7 @@ class Store:
         now = datetime.datetime.now(datetime.UTC)
         age = datetime.timedelta(days=older_than_days) if older_than_days is not None else datetime.timedelta.max
         gone = [line for line in found.values() if everything or line.key in named or now - line.last_used > age]
-        for place in [self.folder / line.key for line in gone] + list(self._leftovers()):
+        for place in [self.folder / line.key for line in gone] + self.leftovers():
             _remove(place)
         return gone
 
@@ -200,11 +220,33 @@ class Store:
         """
         return Writer(self, key, n_rows)
 
-    def _leftovers(self) -> Iterator[Path]:
-        if self.folder.is_dir():
-            for place in sorted(self.folder.glob(f"{WRITING}{'[0-9a-f]' * 32}-*")):
-                if time.time() - _last_change(place) > STALE_SECONDS:
-                    yield place
+    @contextlib.contextmanager
+    def alone(self, what: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Let no other process make what is of this name meanwhile, and wait for one that does.
+
+        Parameters
+        ----------
+        what : str
+            Part of a file's name.
+        on_wait : callable
+            Told who is waited for.
+
+        Raises
+        ------
+        StoreError
+            Where the folder cannot be written.
+        """
+        with _as_store_error(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder, f"-{what}", on_wait=on_wait):
+            yield
+
+    def leftovers(self) -> list[Path]:
+        """Return the folders that killed writers left behind."""
+        if not self.folder.is_dir():
+            return []
+        begun = sorted(self.folder.glob(f"{WRITING}{'[0-9a-f]' * 32}-*"))
+        return [place for place in begun if time.time() - _last_change(place) > STALE_SECONDS]
 
     def _unknown(self, key: str) -> ConfigError:
         known = [place.name for place in entry_places(self.folder)]
@@ -390,6 +432,17 @@ def _rename_if_there(place: Path, to: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def _as_damage() -> Iterator[None]:
+    """Turn whatever a file that is not as it should be makes of reading it into one kind of error."""
+    try:
+        yield
+    except DamagedEntryError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DamagedEntryError(f"{VALUES} or its description cannot be read: {error}") from error
 
 
 @contextlib.contextmanager

@@ -17,12 +17,15 @@ import tempfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError, nearest
-from acofer.records import Progress
+
+if TYPE_CHECKING:  # records bring numpy, without which the doctor, too, asks where weights lie
+    from acofer.records import Progress
 
 KEYWORDS = ("imagenet", "random")
+KERAS_SETTINGS = "keras.json"
 SUFFIXES = (".h5", ".hdf5")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # Where the superblock keeps the address of the file's end, by version, for
@@ -63,6 +66,11 @@ class Architecture:
     trained_rows: tuple[int, ...]
     address: str
     minimum_size: int = 32
+
+    @property
+    def imagenet_files(self) -> dict[int, str]:
+        """Keras' ImageNet files by the input size that they were trained at; the first, of 224, serves all others."""
+        return {rows: self.imagenet_file(rows) for rows in (224, *sorted(set(self.trained_rows) - {224}))}
 
     def imagenet_file(self, image_size: int) -> str:
         """Return the name of Keras' ImageNet file for this input size (the rule of `keras.applications`)."""
@@ -187,7 +195,12 @@ def resolve_weights(spec: str | os.PathLike[str], backbone: str, image_size: int
 
 def keras_models_folder() -> Path:
     """Return the folder in which Keras keeps downloaded weights."""
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "models"
+    return keras_home() / "models"
+
+
+def keras_home() -> Path:
+    """Return Keras' own folder, in which its settings lie, too (`KERAS_SETTINGS`)."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
 
 
 def download_imagenet(backbone: str, image_size: int, progress: Progress | None = None) -> Weights:

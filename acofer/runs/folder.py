@@ -29,6 +29,7 @@ from typing import Any
 from acofer import reading
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
 from acofer.reading import UnreadableError
+from acofer.writing import sync
 
 CONFIG, RESULT, TRACE, SUBSET, FRONT, MODEL, PREDICTIONS, FIGURES = (
     "config.toml",
@@ -66,12 +67,12 @@ class RunFolder:
     def __init__(self, out: str | None, name: str) -> None:
         self.place = place_of_run(out, name)
         self._made: list[Path] = []
+        self._draft: Path | None = None
         try:
             if is_taken(self.place):
                 raise ConfigError(f"out: {self.place} exists already; name a new folder with --out, or remove it")
             self._made = made_parents(self.place)
-            self._draft = Path(tempfile.mkdtemp(prefix=f".{self.place.name}-", dir=self.place.parent))
-            self._draft.chmod(0o755)  # mkdtemp keeps others out; a result is to be read
+            self._new_draft().rmdir()  # one that is made now would outlive a process that is killed before it writes
         except OSError as error:
             remove_empty(self._made)
             raise StoreError(
@@ -79,9 +80,23 @@ class RunFolder:
                 "choose another with --out"
             ) from None
 
+    def _new_draft(self) -> Path:
+        """Make the folder that is filled before it is put in its place."""
+        self.place.parent.mkdir(parents=True, exist_ok=True)  # another run that failed may have taken it away
+        draft = Path(tempfile.mkdtemp(prefix=f".{self.place.name}-", dir=self.place.parent))
+        draft.chmod(0o755)  # mkdtemp keeps others out; a result is to be read
+        return draft
+
+    @property
+    def draft(self) -> Path:
+        """The folder as it is filled."""
+        if self._draft is None:
+            self._draft = self._new_draft()
+        return self._draft
+
     def path(self, name: str) -> Path:
         """Return where to write a file of this name."""
-        target = self._draft / name
+        target = self.draft / name
         target.parent.mkdir(exist_ok=True)
         return target
 
@@ -119,9 +134,20 @@ class RunFolder:
 
     def finish(self) -> Path:
         """Put the folder in its place and return it; beside it, should somebody have taken the place meanwhile."""
+        self._sync_draft()
+        self._take(lambda place: os.replace(self.draft, place))  # noqa: PTH105 - says what is meant better than rename
+        sync(self.place.parent)
+        return self.place
+
+    def _sync_draft(self) -> None:
+        for path in [*self.draft.rglob("*"), self.draft]:
+            sync(path)
+
+    def _take(self, take: Callable[[Path], None]) -> None:
+        """Take the place, or one beside it, should somebody have taken it meanwhile."""
         place = self.place
         for number in range(2, _MOST_BESIDE):
-            if self._moved_to(place):
+            if _is_taken_by(take, place):
                 break
             place = self.place.with_name(f"{self.place.name}-{number}")
         else:
@@ -129,24 +155,27 @@ class RunFolder:
                 f"expected to put the run at {self.place}, which was taken while it lasted, as were others"
             )
         if place != self.place:
-            warnings.warn(f"{self.place} was taken while the run lasted; it is kept in {place}", stacklevel=2)
-        return place
-
-    def _moved_to(self, place: Path) -> bool:
-        try:
-            if place.exists():
-                place.rmdir()
-            os.replace(self._draft, place)  # noqa: PTH105 - says what is meant better than Path.rename
-        except OSError as error:
-            if error.errno not in _TAKEN:
-                raise
-            return False
-        return True
+            warnings.warn(f"{self.place} was taken while the run lasted; it is kept in {place}", stacklevel=3)
+        self.place = place
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        shutil.rmtree(self._draft, ignore_errors=True)
+        if self._draft is not None:
+            shutil.rmtree(self._draft, ignore_errors=True)
         remove_empty(self._made)
+
+
+def _is_taken_by(take: Callable[[Path], None], place: Path) -> bool:
+    """Take a place, if it is free or an empty folder, and say whether that went well."""
+    try:
+        if place.exists():
+            place.rmdir()
+        take(place)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        return False
+    return True
 
 
 def place_of_run(out: str | None, name: str) -> Path:

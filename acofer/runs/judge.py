@@ -32,7 +32,7 @@ from acofer.scoring.protocol import (
     Fold,
     IndexArray,
     ResampledFold,
-    SubsetScorer,
+    ResumableScorer,
     columns,
     stratified_folds,
 )
@@ -49,7 +49,7 @@ class Judge:
 
     Attributes
     ----------
-    scorer : SubsetScorer
+    scorer : ResumableScorer
         Scores subsets on the search's folds.
     final : callable
         ``final(sizes)`` returns ``fit``; ``fit(indices)`` returns the final classifier, fitted on these columns of
@@ -62,7 +62,7 @@ class Judge:
         Local search, likewise.
     """
 
-    scorer: SubsetScorer
+    scorer: ResumableScorer
     final: Callable[[Iterable[int]], Fit]
     n_training_rows: int
     heuristic: ConditionalHeuristic | None = None
@@ -75,8 +75,21 @@ def judge_of(
     n_classes: int,
     memo: Path | None,
     progress: Progress | None = None,
+    on_work: Callable[[], None] | None = None,
 ) -> Judge:
-    """Return the judge that a settled configuration asks for; `memo` is the file of remembered scores.
+    """Return the judge that a settled configuration asks for.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    material : Material
+    n_classes : int
+    memo : Path or None
+        File of remembered scores.
+    progress : callable, optional
+        Told how far the moments are.
+    on_work : callable, optional
+        Called by scorers that take long to the next score; what it raises ends the scoring.
 
     Raises
     ------
@@ -88,7 +101,7 @@ def judge_of(
     else:
         estimator = _named(config, "scorer")
         if isinstance(estimator, HistForestClassifier):
-            judge = _fast(config, estimator, material, n_classes, memo)
+            judge = _fast(config, estimator, material, n_classes, memo, on_work)
         else:
             judge = _any(config, estimator, material, n_classes)
     if config.screen == RIDGE:
@@ -187,7 +200,12 @@ def _screened(
 
 
 def _fast(
-    config: SearchConfig, forest: HistForestClassifier, material: Material, n_classes: int, memo: Path | None
+    config: SearchConfig,
+    forest: HistForestClassifier,
+    material: Material,
+    n_classes: int,
+    memo: Path | None,
+    on_work: Callable[[], None] | None,
 ) -> Judge:
     """Bin everything; the float matrices are let go of one by one."""
     seed, n_jobs = config.seed, config.n_jobs
@@ -209,6 +227,7 @@ def _fast(
         seed=seed,
         is_race=config.race == "on",
         memo=memo,
+        on_work=on_work,
     )
     model = clone(forest).set_params(n_jobs=n_jobs)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from acofer.config.common import PictureOptions, listed
 from acofer.config.search import SearchConfig
@@ -33,11 +32,6 @@ def configured_split(config: SearchConfig | TrainConfig, images: ImageSet) -> Sp
     if kind == "auto":
         kind = "stratified" if images.parts is None else "official"
     return make_split(images, kind, seed=config.seed if config.split_seed is None else config.split_seed)
-
-
-def faces_folder(cache_dir: str | None = None) -> Path:
-    """Return the folder in which landmarks of faces are kept, beside the embeddings."""
-    return Store(cache_dir).folder / "faces"
 
 
 def configured_embeddings(config: SearchConfig, images: ImageSet, progress: Progress | None = None) -> Embeddings:

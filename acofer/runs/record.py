@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from acofer.colony.search import AntRow, SearchTrace
+from acofer.colony.search import EVALUATIONS, ITERATIONS, AntRow, SearchTrace
 from acofer.config.search import SearchConfig
 from acofer.features.layers import place_of
 from acofer.records import Embeddings, ImageSet, Split, SubsetScore
@@ -37,6 +37,7 @@ class Circumstances:
     material: Material
     n_training_rows: int
     tallies: Tallies
+    sessions: int = 1
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,13 @@ def _search_numbers(on: Circumstances, trace: SearchTrace, chosen: SubsetScore, 
     return {
         "metric": config.metric,
         "scored on": _scored_on(config),
+        "ended": trace.ended,
+        "sessions": on.sessions,
         "ants": len(trace.rows),
+        "ants planned": trace.planned,
         "subsets scored": len(archive),
         "seconds scoring": sum(score.seconds for score in archive),
-        "cost": _cost(on.tallies, config),
+        "cost": _cost(on.tallies, config, trace),
         "ridge": on.tallies.ridge and {**dataclasses.asdict(on.tallies.ridge), "penalty": penalty},
         "screen": on.tallies.screen and {**dataclasses.asdict(on.tallies.screen), "by": config.screen},
         "pick": config.pick,
@@ -171,21 +175,25 @@ def _scored_on(config: SearchConfig) -> str:
     return f"{config.folds} folds of the training part{' joined by the validation part' * (config.join == 'on')}"
 
 
-def _cost(tallies: Tallies, config: SearchConfig) -> dict[str, int] | None:
-    """Return what the fast forest's search cost in trees, and what racing and remembered scores spared."""
+def _cost(tallies: Tallies, config: SearchConfig, trace: SearchTrace) -> dict[str, int | None] | None:
+    """Return what the fast forest's search cost in trees, and what racing and remembered scores spared.
+
+    Of a race that was cut short nobody knows what it would have spared.
+    """
     forest, screen = tallies.forest, tallies.screen
     if forest is None:
         return None
+    is_whole = trace.ended in (ITERATIONS, EVALUATIONS)
     subsets = forest.subsets + (0 if screen is None else screen.finished)
     trees_a_subset = config.trees * max(1, config.folds)
     in_full = subsets * trees_a_subset
     return {
         "subsets": subsets,
         "trees a subset": trees_a_subset,
-        "trees in full": in_full,
+        "trees in full": in_full if is_whole else None,
         "trees grown": forest.grown,
         "trees remembered": forest.remembered,
-        "trees spared by racing": in_full - forest.grown - forest.remembered,
+        "trees spared by racing": in_full - forest.grown - forest.remembered if is_whole else None,
         "subsets stopped by racing": forest.stopped,
     }
 

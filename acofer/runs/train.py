@@ -28,9 +28,10 @@ from acofer.nets.training import EpochRow, Schedule, Training, predict_outputs
 from acofer.pretrained.weights import KEYWORDS, Weights
 from acofer.records import ImageSet, Progress, Split, silence
 from acofer.runs.folder import PREDICTIONS, Draw
+from acofer.runs.kept import faces_folder
 from acofer.runs.machine import Stopwatch
 from acofer.runs.network import read_network
-from acofer.runs.pictures import configured_classes, configured_pictures, configured_split, faces_folder
+from acofer.runs.pictures import configured_classes, configured_pictures, configured_split
 from acofer.runs.places import absolute
 from acofer.runs.train_record import Trained, training_numbers
 from acofer.runs.training_folder import NETWORK, TrainingFolder
@@ -98,7 +99,10 @@ def run_train(
     folder = TrainingFolder.free(config.out, config.name or net.name)
     session = _prepared(config, net, progress or silence)
     folder.make(config, session.training.model.count_params())
-    return _finished(session, folder, progress or silence, on_epoch, draw)
+    try:
+        return _finished(session, folder, progress or silence, on_epoch, draw)
+    finally:
+        folder.release()
 
 
 def resume_train(
@@ -124,13 +128,16 @@ def resume_train(
         Where there is nothing to go on with, or the data or the weights are others by now.
     """
     folder = TrainingFolder.unfinished(place)
-    config, state = folder.config(epochs), folder.checkpoint()
-    session = _prepared(config, net_named(config.net), progress or silence)
-    if state.pop("split", np.empty(0)).tobytes() != session.split.fingerprint.encode():
-        raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
-    session.training.restore(state)
-    folder.write_config(config)
-    return _finished(session, folder, progress or silence, on_epoch, draw)
+    try:
+        config, state = folder.config(epochs), folder.checkpoint()
+        session = _prepared(config, net_named(config.net), progress or silence)
+        if state.pop("split", np.empty(0)).tobytes() != session.split.fingerprint.encode():
+            raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
+        session.training.restore(state)
+        folder.write_config(config)
+        return _finished(session, folder, progress or silence, on_epoch, draw)
+    finally:
+        folder.release()
 
 
 def settled(config: TrainConfig, net: Net) -> TrainConfig:
@@ -282,7 +289,7 @@ def _finished(
         if not folder.has_checkpoint():
             folder.discard()
         elif isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"go on with: acofer train --resume {folder.place}") from error
+            raise type(error)(f"go on with: acofer train --resume {folder.place}") from error
         raise
 
 

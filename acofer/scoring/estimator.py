@@ -46,6 +46,8 @@ class EstimatorScorer:
         Of the blocks.
     """
 
+    is_final_when_told = True
+
     def __init__(
         self,
         estimator: Any,
@@ -87,6 +89,13 @@ class EstimatorScorer:
     def finish(self, indices: IndexArray) -> SubsetScore:
         """Score one subset in full; here every score is."""
         return self._score_one(indices)
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: no score depends on another."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Do nothing."""
 
     def _numbered(self, position: int, indices: IndexArray) -> tuple[int, SubsetScore]:
         return position, self._score_one(indices)

@@ -29,7 +29,15 @@ from acofer.forest.trees import Nursery, tree_seeds, votes_of
 from acofer.records import SubsetScore
 from acofer.scoring.memo import ScoreMemo, context_digest
 from acofer.scoring.metrics import LOG_LOSS_FLOOR, Metric
-from acofer.scoring.protocol import Fold, IndexArray, OnScore, standard_error, subset_score, validation_blocks
+from acofer.scoring.protocol import (
+    Fold,
+    IndexArray,
+    OnScore,
+    restored_tally,
+    standard_error,
+    subset_score,
+    validation_blocks,
+)
 from acofer.scoring.race import hopeless, rungs
 
 FloatArray = NDArray[np.float64]
@@ -159,11 +167,15 @@ class ForestScorer:
         Whether the hopeless stop early. Without, every subset gets all trees.
     memo : Path, optional
         File of scores, shared with earlier runs.
+    on_work : callable, optional
+        Called whenever a subset has come as far as its rung; what it raises ends the scoring.
 
     Attributes
     ----------
     tally : Tally
     """
+
+    is_final_when_told = False
 
     def __init__(
         self,
@@ -176,6 +188,7 @@ class ForestScorer:
         seed: int = 0,
         is_race: bool = True,
         memo: Path | None = None,
+        on_work: Callable[[], None] | None = None,
     ) -> None:
         self.metric_name = metric.name
         self.greater_is_better = metric.greater_is_better
@@ -192,6 +205,7 @@ class ForestScorer:
         self._memo = None if memo is None else ScoreMemo(memo, self._context())
         if self._memo is not None:
             weakref.finalize(self, self._memo.close)
+        self._on_work = on_work
         self._champion: _Runner | None = None
 
     def score(self, subsets: Sequence[IndexArray], on_score: OnScore | None = None) -> list[SubsetScore]:
@@ -206,7 +220,7 @@ class ForestScorer:
             self._climb(running, rung, tell if rung == last else _tell_nobody)
             stopping = self._stopping(running, rung) if rung < last else []
             for runner in stopping:
-                tell(runner.position, runner.scores[rung])
+                tell(runner.position, dataclasses.replace(runner.scores[rung], is_estimate=True))
             running = [runner for runner in running if runner not in stopping]
         self._crown(runners)
         self._revive(runners)
@@ -219,6 +233,23 @@ class ForestScorer:
         runner = self._runner(0, indices)
         self._climb_on(runner)
         return runner.scores[-1]
+
+    def state(self) -> dict[str, Any]:
+        """Return whom later subsets race against, and the tally; see `acofer.scoring.protocol.ResumableScorer`."""
+        return {
+            "tally": dataclasses.asdict(self.tally),
+            "champion": [] if self._champion is None else list(self._champion.scores),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; see `acofer.scoring.protocol.ResumableScorer`."""
+        scores = state["champion"]
+        if scores and len(scores) != len(self._raced):
+            raise ValueError(f"expected scores of {len(self._raced)} rungs")
+        self.tally = restored_tally(Tally, state["tally"])
+        self._champion = self._runner(0, scores[-1].indices) if scores else None
+        if self._champion is not None:
+            self._champion.scores = list(scores)
 
     def _runner(self, position: int, indices: IndexArray) -> _Runner:
         return _Runner(position, indices, [0.0] * len(self._folds))
@@ -302,6 +333,8 @@ class ForestScorer:
             if not beds_left[id(bed.runner)]:
                 bed.runner.n_trees = trees
                 yield bed.runner
+                if self._on_work is not None:
+                    self._on_work()
 
     def _tasks(self, runners: list[_Runner], trees: int) -> Iterator[Any]:
         """Yield what threads do, in order: each bed is packed while the one before it grows.

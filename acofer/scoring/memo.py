@@ -18,6 +18,8 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +41,12 @@ N_SINGLE = 5
 """Numbers before the fold utilities."""
 WAIT_SECONDS = 10.0
 """For a lock. A writer holds it for milliseconds; whoever holds it for longer will not soon let go."""
+LOOK_SECONDS = 0.5
+"""For a lock, of who only wants to know how the file is."""
 CHUNK_BYTES = 1 << 24
 """Arrays are digested in pieces of this size, so that one in Fortran order is never copied whole."""
 
+FOREIGN = "it is another program's, or another version's"
 REMEDIES = {
     "SQLITE_BUSY": "close the program that holds it",
     "SQLITE_CORRUPT": "move it away, and a new one is made",
@@ -149,11 +154,70 @@ class ScoreMemo:
         if self._warned:
             return
         self._warned = True
-        reason = "".join(c if c.isprintable() else " " for c in str(error))  # SQLite quotes what is damaged
-        remedy = REMEDIES.get(getattr(error, "sqlite_errorname", ""), "name another file")
+        reason, remedy = _told(error)
         warnings.warn(
             f"scores are not remembered in {self._path} ({reason}); the run goes on without; {remedy}", stacklevel=3
         )
+
+
+@dataclass(frozen=True)
+class MemoState:
+    """How a memo's file is.
+
+    Attributes
+    ----------
+    scores : int
+        How many it holds, as far as it can be read.
+    fault : str or None
+        Why it cannot be used, or what of it is damaged.
+    remedy : str or None
+        What to do then.
+    """
+
+    scores: int
+    fault: str | None = None
+    remedy: str | None = None
+
+
+def memo_state(path: Path, *, everything: bool = False) -> MemoState:
+    """Look at a memo's file, which must be there, without writing to it.
+
+    Parameters
+    ----------
+    path : Path
+    everything : bool
+        Whether to check the file page by page and every score by its checksum.
+    """
+    scores = 0
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", LOOK_SECONDS, uri=True)) as connection:
+            connection.text_factory = bytes
+            if (layout := _layout(connection)) != OURS:
+                return MemoState(0) if layout == EMPTY else MemoState(0, *_told(StoreError(FOREIGN)))
+            scores = connection.execute("SELECT count(*) FROM scores").fetchone()[0]
+            damaged = _n_damaged(connection) if everything else 0
+    except FAULTS as error:
+        return MemoState(scores, *_told(error))
+    if damaged:
+        return MemoState(
+            scores, f"{damaged:,} of its {scores:,} scores are damaged", "they are scored again; or move it"
+        )
+    return MemoState(scores)
+
+
+def _n_damaged(connection: sqlite3.Connection) -> int:
+    """Return how many scores are not those that were put; sqlite3.DatabaseError where the file's pages are damaged."""
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != b"ok":
+        raise sqlite3.DatabaseError(verdict.decode(errors="replace"))
+    rows = connection.execute("SELECT key, numbers, checksum FROM scores")
+    return sum(not isinstance(blob, bytes) or checksum != _checksum(key, blob) for key, blob, checksum in rows)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """Return why a file cannot be used, and what to do."""
+    reason = "".join(c if c.isprintable() else " " for c in str(error))  # SQLite quotes what is damaged
+    return reason, REMEDIES.get(getattr(error, "sqlite_errorname", ""), "name another file")
 
 
 def context_digest(**parts: Any) -> str:
@@ -232,7 +296,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         if _layout(connection) == EMPTY:
             _lay_out(connection)
         if _layout(connection) != OURS:
-            raise StoreError("it is another program's, or another version's")
+            raise StoreError(FOREIGN)
     except BaseException:
         connection.close()
         raise

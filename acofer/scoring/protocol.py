@@ -7,10 +7,11 @@ with the same seeds, so that any two can be compared fold by fold.
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,13 @@ from numpy.typing import NDArray
 from acofer.errors import DataError, LeakageError
 from acofer.records import SubsetScore
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 IndexArray = NDArray[np.int32]
 RowArray = NDArray[np.int64]
 OnScore = Callable[[int, SubsetScore], None]
+Tally = TypeVar("Tally", bound="DataclassInstance")
 
 N_BLOCKS = 10
 """Blocks into which a single validation part is cut to estimate standard errors."""
@@ -43,6 +48,37 @@ class SubsetScorer(Protocol):
     def finish(self, indices: IndexArray) -> SubsetScore:
         """Score one subset in full, so that it can be picked."""
         ...
+
+
+class ResumableScorer(SubsetScorer, Protocol):
+    """A scorer whose memory of a search can be taken along to another process.
+
+    Attributes
+    ----------
+    is_final_when_told : bool
+        Whether the score that `on_score` is told is the subset's for good, whatever else is scored with it.
+    """
+
+    is_final_when_told: bool
+
+    def state(self) -> dict[str, Any]:
+        """Return what later scores, or the tally, depend on: plain data, arrays and scores."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken, by a scorer of the same settings on the same rows.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            Where the state is another scorer's, or none.
+        """
+        ...
+
+
+def restored_tally(kind: type[Tally], counts: dict[str, Any]) -> Tally:
+    """Return a scorer's tally from its state; ValueError, KeyError or TypeError where that is none."""
+    return kind(**{field.name: int(counts[field.name]) for field in dataclasses.fields(kind)})
 
 
 class Fold(Protocol):

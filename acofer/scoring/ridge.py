@@ -7,6 +7,7 @@ fold: its training block gives the coefficients by one Cholesky factorisation, i
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ from acofer.errors import ConfigError, DataError, nearest
 from acofer.records import SubsetScore
 from acofer.scoring.metrics import METRICS, Metric
 from acofer.scoring.moments import FoldBlocks, FoldMoments
-from acofer.scoring.protocol import IndexArray, OnScore, RowArray, subset_score
+from acofer.scoring.protocol import IndexArray, OnScore, RowArray, restored_tally, subset_score
 
 FloatArray = NDArray[np.float64]
 Rows = tuple[Any, NDArray[np.int64], Sequence[tuple[RowArray, RowArray]]]
@@ -89,6 +90,8 @@ class RidgeScorer:
         If the metric or penalty is none, the metric needs rows that are not given, or rows are not the moments'.
     """
 
+    is_final_when_told = True
+
     def __init__(
         self,
         moments: FoldMoments,
@@ -131,6 +134,14 @@ class RidgeScorer:
     def finish(self, indices: IndexArray) -> SubsetScore:
         """Score one subset in full; here every score is."""
         return self.score([indices])[0]
+
+    def state(self) -> dict[str, Any]:
+        """Return the tally; no score depends on another."""
+        return {"tally": dataclasses.asdict(self.tally)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; see `acofer.scoring.protocol.ResumableScorer`."""
+        self.tally = restored_tally(RidgeTally, state["tally"])
 
     def penalty(self, size: int) -> float:
         """Return the penalty of subsets of this size."""

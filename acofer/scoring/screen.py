@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from acofer.errors import ConfigError
 from acofer.records import SubsetScore
-from acofer.scoring.protocol import IndexArray, OnScore, SubsetScorer
+from acofer.scoring.protocol import IndexArray, OnScore, ResumableScorer, restored_tally
 from acofer.scoring.race import hopeless
 
 SHARE = 0.25
@@ -53,7 +54,7 @@ class ScreenedScorer:
 
     Parameters
     ----------
-    cheap, dear : SubsetScorer
+    cheap, dear : ResumableScorer
         The cheap one must score every subset on the same folds, at least two, and in full.
     share : float
         Above 0, at most 1.
@@ -62,7 +63,7 @@ class ScreenedScorer:
     ----------
     metric_name, greater_is_better
         Those of the dear scorer.
-    dear : SubsetScorer
+    dear : ResumableScorer
     tally : ScreenTally
 
     Raises
@@ -71,7 +72,9 @@ class ScreenedScorer:
         If the share is out of its range.
     """
 
-    def __init__(self, cheap: SubsetScorer, dear: SubsetScorer, *, share: float = SHARE) -> None:
+    is_final_when_told = False
+
+    def __init__(self, cheap: ResumableScorer, dear: ResumableScorer, *, share: float = SHARE) -> None:
         if not 0 < share <= 1:
             raise ConfigError(f"share: expected a number above 0 and at most 1; got {share!r}; use e.g. {SHARE}")
         self.metric_name, self.greater_is_better = dear.metric_name, dear.greater_is_better
@@ -110,6 +113,26 @@ class ScreenedScorer:
         self.tally.finished += indices.tobytes() not in self._seen
         self._seen.add(indices.tobytes())
         return self.dear.finish(indices)
+
+    def state(self) -> dict[str, Any]:
+        """Return what later estimates depend on; see `acofer.scoring.protocol.ResumableScorer`."""
+        return {
+            "tally": dataclasses.asdict(self.tally),
+            "best": self._best,
+            "both": np.array(self._both, np.float64).reshape(-1, 2),
+            "seen": [np.frombuffer(indices, np.int32) for indices in sorted(self._seen)],
+            "cheap": self._cheap.state(),
+            "dear": self.dear.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where `state` was taken; see `acofer.scoring.protocol.ResumableScorer`."""
+        self.tally = restored_tally(ScreenTally, state["tally"])
+        self._best = state["best"]
+        self._both = [(float(cheap), float(dear)) for cheap, dear in state["both"]]
+        self._seen = {indices.tobytes() for indices in state["seen"]}
+        self._cheap.restore(state["cheap"])
+        self.dear.restore(state["dear"])
 
     def _promising(self, cheap: list[SubsetScore]) -> list[int]:
         """Return who goes on, in the order of the batch."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +13,8 @@ from typing import Any
 
 from acofer.bench.selector import Selector
 from acofer.bench.selectors import selector_named
-from acofer.config.tune import TuneConfig, seconds_of
+from acofer.config.common import seconds_of
+from acofer.config.tune import TuneConfig
 from acofer.records import Progress, silence
 from acofer.runs import folder as files
 from acofer.runs.folder import Draw, RunFolder
@@ -33,6 +31,7 @@ from acofer.runs.pictures import (
 from acofer.runs.search import placed
 from acofer.scoring.metrics import METRICS
 from acofer.scoring.protocol import check_disjoint
+from acofer.stopping import INTERRUPTED, TERMINATED, Stop, Terminated
 from acofer.tune.folds import outer_folds
 from acofer.tune.record import (
     TRIALS,
@@ -48,7 +47,7 @@ from acofer.tune.study import Study, import_optuna
 from acofer.tune.trials import Trials
 
 JOURNAL = "study.journal"
-ENOUGH, LATE, INTERRUPTED, FAILED = "trials", "timeout", "interrupted", "failed"
+ENOUGH, LATE, FAILED = "trials", "timeout", "failed"
 OnTrial = Callable[[dict[str, Any]], None]
 """Called with every trial that has ended: its number, state, value and knobs, and the best value so far."""
 
@@ -75,11 +74,9 @@ def run_tune(
     progress: Progress | None = None,
     on_trial: OnTrial | None = None,
     draw: Draw | None = None,
+    stop: Stop | None = None,
 ) -> TuneResult:
     """Tune a contender's knobs on training rows, and leave a run folder.
-
-    An interrupt (SIGINT) ends it after the trial that is running, a second one at once; what has been found is
-    written either way, and ``numbers["ended"]`` is ``"interrupted"``.
 
     Parameters
     ----------
@@ -90,6 +87,9 @@ def run_tune(
         Told every trial that has ended.
     draw : callable, optional
         Called as ``draw(numbers, path)`` to write figures into the folder `path`.
+    stop : Stop, optional
+        Heeded between trials; what has been found is written, and ``numbers["ended"]`` is its reason. So it is when an
+        interrupt ends a trial.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def run_tune(
     space_of(config, selector)  # what can be known before hours are spent is said before
     folder = RunFolder(config.out, config.name or f"tune-{selector.name}")
     try:
-        return _Tuning(config, selector, folder, progress or silence, on_trial, draw).run()
+        return _Tuning(config, selector, folder, progress or silence, on_trial, draw).run(stop or Stop())
     except BaseException:
         folder.discard()
         raise
@@ -145,7 +145,7 @@ class _Tuning:
         space = space_of(config, selector, embeddings.values.shape[1])
         return Circumstances(config, selector, images, split, embeddings, space)
 
-    def run(self) -> TuneResult:
+    def run(self, stop: Stop) -> TuneResult:
         on = self._on
         with self._watch.stage("folds"):
             for heuristic in {on.config.heuristic, *(on.space["heuristic"].choices if "heuristic" in on.space else ())}:
@@ -153,14 +153,15 @@ class _Tuning:
             folds = outer_folds(on.config, on.embeddings.values, on.images.labels, on.split.train, on.images.n_classes)
         trials = Trials(on.config, on.selector, folds)
         ended, fault = FAILED, None
-        with self._watch.stage("trials"), _interrupts() as interrupts:
+        with self._watch.stage("trials"):
             try:
-                ended = self._run_trials(trials, interrupts)
+                with stop.heeded():
+                    ended = self._run_trials(trials, stop)
             except BaseException as error:
                 if self._study.best(self._study.trials()) is None:
                     raise
-                if interrupts.asked > 1:
-                    ended = INTERRUPTED
+                if isinstance(error, KeyboardInterrupt):
+                    ended = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
                 else:
                     fault = error
         result = self._written(ended)
@@ -169,11 +170,11 @@ class _Tuning:
             raise fault
         return result
 
-    def _run_trials(self, trials: Trials, interrupts: _Interrupts) -> str:
+    def _run_trials(self, trials: Trials, stop: Stop) -> str:
         """Run trials until there are enough, and return why no more are begun."""
         timeout = None if self._config.timeout is None else seconds_of(self._config.timeout)
         start, before, done = time.monotonic(), _finished(self._study), 0
-        while not interrupts.asked:
+        while stop.reason is None:
             if timeout is not None and time.monotonic() - start >= timeout:
                 return LATE
             if _finished(self._study) >= self._config.trials:
@@ -186,7 +187,7 @@ class _Tuning:
             self._progress("tuning", done * trials.n_steps, total)
             if self._on_trial is not None:
                 self._on_trial(trial_news(self._study, trial.number))
-        return INTERRUPTED
+        return stop.reason
 
     def _tell(self, before: int, total: int, step: int) -> None:
         self._progress("tuning", before + step, total)
@@ -208,32 +209,6 @@ class _Tuning:
 
 def _finished(study: Study) -> int:
     return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials())
-
-
-class _Interrupts:
-    """Counts interrupts: the first is heard when a trial has ended, the second at once."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def __call__(self, *_: Any) -> None:
-        self.asked += 1
-        if self.asked > 1:
-            raise KeyboardInterrupt
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Interrupts]:
-    """Count interrupts within the block; outside the main thread there are none."""
-    interrupts = _Interrupts()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupts
-        return
-    before = signal.signal(signal.SIGINT, interrupts)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _placed(config: TuneConfig) -> TuneConfig:

@@ -41,7 +41,14 @@ def kept_run(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["search", "--help"], ["train", "--help"], ["data", "info", "--help"], ["cache", "prune", "--help"]],
+    [
+        ["--help"],
+        ["search", "--help"],
+        ["train", "--help"],
+        ["data", "info", "--help"],
+        ["cache", "prune", "--help"],
+        ["doctor", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(tmp_path, arguments):
     code = (
@@ -94,6 +101,7 @@ def test_the_help_shows_every_option_with_its_default_and_choices(acofer, kind):
         ["cache"],
         ["cache", "list"],
         ["predict"],
+        ["doctor"],
     ],
 )
 def test_every_command_has_a_help(acofer, command):

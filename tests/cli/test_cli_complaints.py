@@ -1,5 +1,6 @@
 """What a user can do wrong: one line says what was expected, what came and what to do."""
 
+import json
 import os
 import signal
 import subprocess
@@ -187,7 +188,7 @@ def test_ctrl_c_is_said_with_code_130_and_leaves_nothing(acofer, workplace, monk
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(search, "search_path", interrupt)
+    monkeypatch.setattr(search, "SearchPath", interrupt)
     outcome = acofer("search", "--heuristic", "uniform", "--balance", "none", "--quiet")
     assert (outcome.code, outcome.out) == (130, "")
     assert outcome.err == "acofer: interrupted; nothing was written\n"
@@ -212,16 +213,18 @@ def test_the_program_itself_complains_in_one_line(workplace, arguments, words):
     assert list(workplace.iterdir()) == []
 
 
-def test_ctrl_c_from_a_terminal_ends_the_program(workplace):
+def begun(workplace, *options):
+    """Begin a search on a terminal of its own, and return it when it scores subsets."""
     # A runner in the background hands on an ignored SIGINT, which Python respects; a terminal does not.
     code = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from acofer.cli import main; sys.exit(main())"
     )
-    options = ["search", "--ants", "500", "--trees", "200", "--heuristic", "uniform", "--balance", "none"]
+    fixed = ["search", "--ants", "500", "--trees", "200", "--heuristic", "uniform", "--balance", "none"]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *options, "--workers", "1"],
+        [sys.executable, "-c", code, *fixed, "--workers", "1", *options],
         cwd=workplace,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -230,8 +233,28 @@ def test_ctrl_c_from_a_terminal_ends_the_program(workplace):
         if line.startswith("balancing"):
             break
     time.sleep(0.5)  # into the search
-    os.killpg(process.pid, signal.SIGINT)
+    return process
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "code"), [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)]
+)
+def test_a_signal_ends_a_search_with_the_best_so_far(workplace, number, word, code):
+    process = begun(workplace, "--out", "run", "--trees", "20")
+    os.killpg(process.pid, number)
+    said, told = process.communicate(timeout=120)
+    assert process.returncode == code, told
+    assert f"{word}: the ants that are being scored are waited for" in told
+    assert f"the search ended early: it was {word}" in said
+    assert json.loads((workplace / "run" / "result.json").read_text())["search"]["ended"] == word
+
+
+def test_a_second_ctrl_c_ends_at_once(workplace):
+    process = begun(workplace)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)  # two signals of one kind at once are one
     rest = process.communicate(timeout=60)[1]
     assert process.returncode == 130
-    assert rest.strip() == "acofer: interrupted; nothing was written"
+    assert rest.strip().splitlines()[-1] == "acofer: interrupted; nothing was written"
     assert list(workplace.iterdir()) == []

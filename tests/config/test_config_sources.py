@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from acofer.config.options import plain_options
 from acofer.config.search import SearchConfig
-from acofer.config.sources import COMMANDS, join_sources, read_environment, read_toml, search_config, train_config
+from acofer.config.sources import (
+    COMMANDS,
+    fault_of,
+    join_sources,
+    read_environment,
+    read_toml,
+    search_config,
+    train_config,
+)
 from acofer.config.train import TrainConfig
 from acofer.config.tune import TuneConfig
 from acofer.errors import ConfigError, MissingFileError
@@ -124,3 +132,22 @@ def test_the_environment_names_the_nearest_and_leaves_others_alone(kind):
             read_environment(kind, {wrong: "3"})
     with pytest.raises(ConfigError, match="unknown environment variable ACOFER_NET_PARAMS"):
         read_environment(kind, {"ACOFER_NET_PARAMS": "x"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("ACOFER_ANTS", "40", None),
+        ("ACOFER_EPOCHS", "40", None),
+        ("ACOFER_SEED", "1", None),
+        ("ACOFER_ANTS", "many", "ants: expected a whole number: at least 1; got 'many'"),
+        ("ACOFER_EPOCHS", "0", "epochs: expected"),
+        ("ACOFER_ANST", "40", "unknown; did you mean 'ACOFER_ANTS'?"),
+    ],
+)
+def test_a_variable_is_judged_as_the_commands_that_read_it_would(variable, value, fault):
+    told = fault_of(variable, value)
+    assert told is None if fault is None else told.startswith(fault)
+    for kind in COMMANDS:  # and none of them complains of what was found to be right
+        if fault is None:
+            kind(**read_environment(kind, {variable: value}))

@@ -347,3 +347,27 @@ def test_default_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert Store().folder == tmp_path
     monkeypatch.delenv("ACOFER_CACHE_DIR")
     assert Store().folder.parts[-2:] == ("acofer", "embeddings")
+
+
+def test_damage_is_told_and_asking_for_it_is_no_use(store: Store) -> None:
+    """`verify` opens an entry, and so it would never be old enough to be pruned."""
+    values = numbers()
+    write(store, values)
+    place = store.folder / KEY
+    for path in (place / "about.json", place / "values.npy", place):
+        os.utime(path, (10.0, 10.0))
+    assert store.damage(KEY) is None
+    assert store.damage(KEY, everything=True) is None
+    assert (place / "about.json").stat().st_mtime == 10.0
+
+    content = bytearray((place / "values.npy").read_bytes())
+    content[-3] ^= 1
+    (place / "values.npy").write_bytes(content)
+    assert store.damage(KEY) is None, "a look, not a check"
+    assert store.damage(KEY, everything=True) == "block 0 of values.npy is not what was written"
+    (place / "values.npy").write_bytes(content[:-7])
+    assert "bytes" in (store.damage(KEY) or "")
+    (place / "values.npy").unlink()
+    assert "cannot be read" in (store.damage(KEY) or "")
+    (place / "about.json").write_text("{}")
+    assert "about.json" in (store.damage(KEY) or "")

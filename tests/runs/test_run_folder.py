@@ -45,7 +45,7 @@ def test_two_runs_of_one_second_both_stay(tmp_path):
 
 def test_a_place_that_can_never_be_had_ends_with_one_line(tmp_path, monkeypatch):
     folder = RunFolder(str(tmp_path / "run"), "name")
-    monkeypatch.setattr(folder, "_moved_to", lambda place: False)
+    monkeypatch.setattr("acofer.runs.folder._is_taken_by", lambda take, place: False)
     with pytest.raises(StoreError, match="was taken while it lasted"):
         folder.finish()
 

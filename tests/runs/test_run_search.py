@@ -123,7 +123,7 @@ def test_another_seed_gives_another_trace(planted, config):
     assert subsets[0] != subsets[1]
 
 
-@pytest.mark.parametrize("stage", ["heuristic_of", "search_path", "run_trial", "write_model"])
+@pytest.mark.parametrize("stage", ["heuristic_of", "SearchPath", "run_trial", "write_model"])
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_what_ends_a_run_early_leaves_nothing_behind(planted, config, tmp_path, monkeypatch, stage, error):
     def fail(*_, **__):

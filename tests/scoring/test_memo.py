@@ -6,7 +6,9 @@ import os
 import pickle
 import sqlite3
 import threading
+import time
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 
 from acofer.records import SubsetScore
 from acofer.scoring import memo as memo_module
-from acofer.scoring.memo import ScoreMemo, context_digest
+from acofer.scoring.memo import MemoState, ScoreMemo, context_digest, memo_state
 
 CONTEXT = context_digest(data="drawn", seed=0)
 
@@ -534,3 +536,47 @@ def test_digest_is_the_same_everywhere():
     spelt += b"str 1;carray <i4 (2,);" + b"\x07\0\0\0\x08\0\0\0"
     parts = {"c": np.array([7, 8], "<i4"), "a": -31, "b": [0.5, "é", None]}
     assert context_digest(**parts) == hashlib.sha256(spelt).hexdigest()
+
+
+def test_the_state_of_a_file_is_told(path, tmp_path):
+    filled(path)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    for everything in (False, True):
+        assert memo_state(path, everything=everything) == MemoState(3)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    (tmp_path / "empty").touch()
+    assert memo_state(tmp_path / "empty") == MemoState(0)
+
+
+def test_the_state_of_a_damaged_file_says_what_is_wrong(path, tmp_path):
+    filled(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE scores SET numbers = x'0011' WHERE key = (SELECT min(key) FROM scores)")
+    assert memo_state(path) == MemoState(3), "a look, not a check"
+    state = memo_state(path, everything=True)
+    assert (state.scores, state.fault) == (3, "1 of its 3 scores are damaged")
+    path.write_bytes(b"no database " * 100)
+    state = memo_state(path)
+    assert (state.scores, state.remedy) == (0, "move it away, and a new one is made")
+    assert "not a database" in state.fault
+    with closing(sqlite3.connect(tmp_path / "foreign")) as connection, connection:
+        connection.execute("CREATE TABLE others (a)")
+    assert memo_state(tmp_path / "foreign").fault == "it is another program's, or another version's"
+
+
+def test_the_state_of_a_file_that_lost_pages_is_found_by_a_check(path):
+    filled(path, 200)
+    content = path.read_bytes()
+    path.write_bytes(content[:8192] + b"\xff" * 4096 + content[12288:])
+    assert memo_state(path, everything=True).fault is not None
+
+
+def test_the_state_of_a_locked_file_is_told_soon(path):
+    filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        start = time.monotonic()
+        state = memo_state(path)
+        assert time.monotonic() - start < 5
+    assert (state.fault, state.remedy) == ("database is locked", "close the program that holds it")
