@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from acofer.errors import StoreError
+from acofer.reading import read_json
 from acofer.writing import written_beside
 
 LOCK, HOLDER = ".lock", ".holder.json"
@@ -90,7 +91,7 @@ def _this_process() -> dict[str, Any]:
 def _who(holder: Path) -> str:
     """Say who holds a lock, as far as that is known."""
     try:
-        known = json.loads(holder.read_text(encoding="utf-8"))
+        known = read_json(holder)
         return f"another acofer (process {known['process']:d} on {known['host']!s:.99}, since {known['since']!s:.99})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another acofer"

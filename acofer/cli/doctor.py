@@ -9,6 +9,8 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from acofer.cli.console import printable
+
 if TYPE_CHECKING:
     from acofer.doctor.finding import Finding, Section
 
@@ -81,7 +83,7 @@ def _as_data(sections: list[Section], *, deep: bool) -> dict[str, Any]:
 def _told(section: Section, width: int) -> str:
     """Return a section as text, without rich, which may be what is missing."""
     lines = [line for finding in section.findings for line in _lines(finding, width)]
-    return "\n".join([section.title, *lines, ""])
+    return "\n".join([section.title, *map(printable, lines), ""])
 
 
 def _lines(finding: Finding, width: int) -> list[str]:
@@ -117,4 +119,4 @@ def _verdict(sections: list[Section], *, deep: bool, width: int) -> str:
         said += f" To look at: {', '.join(noted)}."
     if not deep:
         said += " Extras were looked up, not used; acofer doctor --deep uses them."
-    return "\n".join(textwrap.wrap(said, width, break_on_hyphens=False, break_long_words=False))
+    return "\n".join(textwrap.wrap(printable(said), width, break_on_hyphens=False, break_long_words=False))

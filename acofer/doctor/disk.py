@@ -6,10 +6,12 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from acofer.archives import DAMAGES
+from acofer.reading import open_plain
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def sizes_of(paths: list[Path]) -> int:
 def is_sound_zip(path: Path, *, everything: bool) -> bool:
     """Whether a zip file (``.npz``, too) is there and was written to its end; with `everything`, byte by byte."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return not everything or file.testzip() is None
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
+        with open_plain(path) as file, zipfile.ZipFile(file) as archive:
+            return not everything or archive.testzip() is None
+    except (*DAMAGES, OSError):  # UnreadableError, of a pipe, is one of them
         return False

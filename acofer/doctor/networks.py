@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from acofer.pretrained.weights import (
     keras_home,
     keras_models_folder,
 )
+from acofer.reading import UnreadableError, read_json
 
 USUAL = {"backend": "tensorflow", "image_data_format": "channels_last", "floatx": "float32"}
 """What Keras does where nothing is set. acofer's features are defined by the last two."""
@@ -43,11 +43,13 @@ def _settings() -> tuple[dict[str, Any], str | None]:
     """Return Keras' settings, and why its file cannot be read."""
     path = keras_home() / KERAS_SETTINGS
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = read_json(path)
         return {**USUAL, **read}, None
     except FileNotFoundError:
         return dict(USUAL), None
-    except (OSError, ValueError, TypeError) as error:
+    except UnreadableError as error:
+        return dict(USUAL), str(error)
+    except (OSError, TypeError) as error:
         return dict(USUAL), one_line(error)
 
 

@@ -114,10 +114,10 @@ def test_a_full_disk_is_a_warning(folder, monkeypatch):
 def test_a_damaged_entry_is_named_with_the_line_that_removes_it(folder):
     key = key_of(ABOUT)
     with (folder / key / "values.npy").open("r+b") as file:
-        file.truncate(100)
+        file.truncate(130)
     found = look(folder)["damaged"]
     assert found.mark == "warn"
-    assert found.said.startswith(f"1 entry: {key[:8]}: values.npy has 100 of ")
+    assert found.said.startswith(f"1 entry: {key[:8]}: values.npy has 130 of ")
     assert found.command == f"acofer cache prune {key} --cache-dir '{folder}'"
     assert found.facts == {key: found.facts[key]}
 

@@ -69,7 +69,7 @@ def test_settings_that_acofer_can_use(home, installed, monkeypatch):
     [
         ('{"image_data_format": "channels_first"}', "sets image_data_format to 'channels_first'"),
         ('{"floatx": "float16"}', "sets floatx to 'float16'"),
-        ("{", "cannot be read: JSONDecodeError"),
+        ("{", "cannot be read: Expecting property name"),
         ("[]", "cannot be read: TypeError"),
         ('{"backend": "theano"}', "acofer knows tensorflow, jax, torch"),
         ('{"backend": "jax"}', "jax is not installed"),
