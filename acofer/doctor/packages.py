@@ -70,6 +70,8 @@ def looked_up(requirement: Requirement) -> Package:
         version = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         return Package(requirement, None, MISSING, "not installed")
+    except OSError:  # where importlib_metadata is loaded, it looks up in the standard library's stead
+        version = None
     if not version:
         return Package(requirement, None, BROKEN, "its metadata are damaged")
     if not requirement.allows(version):
