@@ -102,9 +102,7 @@ class Run:
 
     def tell(self) -> None:
         """Say how far this process is."""
-        from trial import _peak
-
-        self.state.seconds, self.state.peak = time.monotonic() - self.started, _peak()
+        self.state.seconds = time.monotonic() - self.started
         self.state.write(self.place)
         self.told = time.monotonic()
 
@@ -121,11 +119,12 @@ class Run:
         return self.state.inputs >= self.args.inputs or time.monotonic() - self.started >= self.args.seconds
 
     def _try(self, data: bytes) -> None:
-        from trial import tried
+        from trial import peak, tried
 
         outcome = tried(self.reader, data, self.folder, self.watch)
         self.state.inputs += 1
         self.state.read += outcome.is_read
+        self.state.peak = max(self.state.peak, peak())
         if outcome.finding:
             self.state.findings.append(outcome.finding)
             keep(self.found, self.reader.name, data, outcome.finding)

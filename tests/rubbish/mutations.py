@@ -378,6 +378,18 @@ def changed_npz(content: bytes, chance: Random) -> bytes:
     return changed_zip(lambda _name, data, chance: changed_npy(data, chance))(content, chance)
 
 
+def changed_checkpoint(content: bytes, chance: Random) -> bytes:
+    """Change the arrays of a checkpoint, or what it keeps as JSON in an array of bytes."""
+
+    def inner(_name: str, data: bytes, chance: Random) -> bytes:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+        if array.dtype == np.uint8 and chance.random() < 0.8:
+            return _npy_bytes(np.frombuffer(changed_json(array.tobytes(), chance), np.uint8))
+        return changed_npy(data, chance)
+
+    return changed_zip(inner)(content, chance)
+
+
 DESCRIPTIONS = (
     *("|O", "<f8", ">f8", "<f4", "<f2", "<f16", "<i8", ">i8", "<i1", "<u8", "|b1", "<c8", "<c16", "<M8[ns]", "<m8[s]"),
     *("<U0", "<U1", "<U3", "<U1000000", "|S0", "|S1", "|S32", "|V0", "|V8", "<f8,<f8", "x", "", "O8", "(2,3)f4", "<G"),

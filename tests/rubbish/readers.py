@@ -25,8 +25,10 @@ import mutations as changes
 import numpy as np
 import samples
 
+from acofer import locks
 from acofer.bench.plan import read_plan
 from acofer.bench.runner import run_plan
+from acofer.cli import doctor
 from acofer.config.options import Options
 from acofer.config.search import SearchConfig
 from acofer.config.sources import join_sources
@@ -36,6 +38,9 @@ from acofer.data import faces
 from acofer.data.census import describe
 from acofer.data.load import load_faces
 from acofer.data.pictures import read_picture
+from acofer.doctor.caches import cache_findings
+from acofer.doctor.finding import Finding, Section
+from acofer.doctor.networks import network_findings
 from acofer.features.cache import Store
 from acofer.nets.training import Training
 from acofer.pretrained.weights import resolve_weights
@@ -43,6 +48,7 @@ from acofer.report.gathered import rows_of
 from acofer.report.numbers import page_numbers
 from acofer.report.page import write_page
 from acofer.runs import predict
+from acofer.runs.search import resume_search
 from acofer.runs.training_folder import TrainingFolder
 from acofer.scoring.memo import ScoreMemo
 
@@ -222,11 +228,39 @@ def _checkpoint(folder: Path) -> None:
     json.dumps(dataclasses.asdict(course), allow_nan=False)
 
 
+def _resume(folder: Path) -> None:
+    """Go on with a search that was killed, to its end."""
+    with samples.serving_made_search():
+        done = resume_search(folder / "run")
+    json.dumps(done.numbers, allow_nan=False)
+
+
+def _doctor(looks: Callable[[Path], list[Finding]], folder: Path) -> None:
+    """Look as the doctor does, and say what it says."""
+    section = Section("looked at", tuple(looks(folder)))
+    doctor._told(section, 80).encode()
+    json.dumps(section.to_dict())
+
+
+def _look_at_caches(folder: Path) -> list[Finding]:
+    return [*cache_findings(str(folder)), *cache_findings(str(folder), deep=True)]
+
+
+def _look_at_keras(folder: Path) -> list[Finding]:
+    with mock.patch.dict(os.environ, {"KERAS_HOME": str(folder)}):
+        return network_findings()
+
+
 def _memo(folder: Path) -> None:
     with ScoreMemo(folder / "memo.sqlite", "context") as memo:
         for score in samples.memo_scores():
             memo.get(score.indices, 10)
             memo.put(score, 10)
+
+
+def _holder(folder: Path) -> None:
+    """Say who holds a lock."""
+    locks._who(folder / "holder.json").encode()
 
 
 class _Net:
@@ -354,13 +388,55 @@ def _of_stores() -> list[Reader]:
         reader, file = f"cache-{name.split('.')[0]}", f"{samples.KEY}/{name}"
         return Reader(reader, file, _cache_entry, _file(entry, name), change, lambda: own)
 
+    def of_doctor(name: str, file: str, change: changes.Change) -> Reader:
+        look, kept = partial(_doctor, _look_at_caches), samples.cache_folder
+        return Reader(f"doctor-{name}", file, look, _file(kept, file), change, kept, share=6)
+
     return [
+        *(_of_unfinished(kind) for kind in samples.RESUMED),
+        Reader(
+            "resume-config",
+            "run/config.toml",
+            _resume,
+            _file(partial(samples.unfinished_search, "ridge"), "run/config.toml"),
+            changes.changed_toml,
+            partial(samples.unfinished_search, "ridge"),
+            share=1,
+            is_fresh=True,
+        ),
+        of_doctor("about", f"{samples.KEY}/about.json", changes.changed_json),
+        of_doctor("values", f"{samples.KEY}/values.npy", changes.changed_npy),
+        of_doctor("scores", "scores.sqlite", changes.changed_database),
+        of_doctor("faces", "faces/kept.npz", npz),
+        Reader(
+            "doctor-keras",
+            "keras.json",
+            partial(_doctor, _look_at_keras),
+            _one(samples.keras_settings),
+            changes.changed_json,
+            share=6,
+        ),
+        Reader("lock-holder", "holder.json", _holder, _one(samples.lock_holder), changes.changed_json),
         of_cache("about.json", changes.changed_json),
         of_cache("values.npy", changes.changed_npy),
         Reader("landmarks", "kept.npz", lambda f: faces._read(f / "kept.npz", 4), _one(samples.landmarks_npz), npz),
-        Reader("checkpoint", "checkpoint.npz", _checkpoint, _one(samples.checkpoint_npz), npz),
+        Reader("checkpoint", "checkpoint.npz", _checkpoint, _one(samples.checkpoint_npz), changes.changed_checkpoint),
         Reader("memo", "memo.sqlite", _memo, _one(samples.memo_sqlite), changes.changed_database),
     ]
+
+
+def _of_unfinished(kind: str) -> Reader:
+    own = partial(samples.unfinished_search, kind)
+    return Reader(
+        f"resume-{kind}",
+        "run/checkpoint.npz",
+        _resume,
+        _file(own, "run/checkpoint.npz"),
+        changes.changed_checkpoint,
+        own,
+        share=1,
+        is_fresh=True,
+    )
 
 
 def _of_models() -> list[Reader]:

@@ -9,6 +9,8 @@ import json
 import struct
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,8 +29,9 @@ from acofer.features.cache import Store
 from acofer.features.entry import key_of
 from acofer.nets.training import Course, EpochRow
 from acofer.records import Embeddings, ImageSet, SubsetScore
-from acofer.runs import search
+from acofer.runs import search, search_folder
 from acofer.runs.model import write_model
+from acofer.runs.search_folder import SearchFolder
 from acofer.runs.training_folder import TrainingFolder
 from acofer.scoring.memo import ScoreMemo
 
@@ -324,6 +327,81 @@ def search_run() -> dict[str, bytes]:
             done = search.run_search(config)
         files = {path.name: path.read_bytes() for path in done.folder.iterdir() if path.is_file()}
     return files | {WEIGHTS: weights}
+
+
+RESUMED: dict[str, dict[str, Any]] = {
+    "ridge": {"scorer": "ridge", "heuristic": "auto", "penalty": 0.01},
+    "forest": {"trees": 8, "heuristic": "f"},
+    "screened": {"screen": "ridge", "trees": 8, "heuristic": "auto"},
+}
+"""Searches by what they score with; each keeps a state of its own kind in its checkpoint."""
+
+
+@cache
+def unfinished_search(kind: str) -> dict[str, bytes]:
+    """Return what a search leaves that is killed after its second iteration, as paths within a folder."""
+    with tempfile.TemporaryDirectory() as folder, serving_made_search():
+        config = SearchConfig(
+            ants=3, iterations=3, size="2:4", balance="none", null_draws=1, workers=1, memo="off",
+            out=str(Path(folder) / "run"), **RESUMED[kind],
+        )  # fmt: skip
+        with _dying_after(2), suppress(_Killed):
+            search.run_search(config)
+        place = Path(folder) / "run"
+        return {f"run/{path.name}": path.read_bytes() for path in place.iterdir() if not path.name.startswith(".")}
+
+
+class _Killed(BaseException):
+    """What a kill looks like from inside."""
+
+
+@contextmanager
+def _dying_after(n_checkpoints: int) -> Iterator[None]:
+    keep, left = SearchFolder.keep, [n_checkpoints]
+
+    def dying(self: SearchFolder, state: Any) -> None:
+        keep(self, state)
+        left[0] -= 1
+        if not left[0]:
+            self._held.close()  # as the system lets go of a dead process' locks
+            raise _Killed
+
+    with (
+        mock.patch.object(search_folder, "EVERY", 0.0),
+        mock.patch.object(search_folder, "_SHARE", 1e9),
+        mock.patch.object(SearchFolder, "keep", dying),
+        mock.patch.object(SearchFolder, "discard"),
+    ):
+        yield
+
+
+@contextmanager
+def serving_made_search() -> Iterator[None]:
+    """Let searches run on made pictures and features."""
+    embeddings = _embeddings("0" * 64)
+    with (
+        mock.patch.object(search, "configured_pictures", return_value=_pictures()),
+        mock.patch.object(search, "configured_embeddings", return_value=embeddings),
+    ):
+        yield
+
+
+@cache
+def cache_folder() -> dict[str, bytes]:
+    """Return what the user's cache folder holds: an entry, remembered scores, landmarks."""
+    own = {f"{KEY}/{name}": content for name, content in cache_entry().items()}
+    return own | {"scores.sqlite": memo_sqlite(), "faces/kept.npz": landmarks_npz()}
+
+
+def keras_settings() -> bytes:
+    """Return Keras' settings as Keras writes them."""
+    usual = {"floatx": "float32", "epsilon": 1e-07, "backend": "tensorflow", "image_data_format": "channels_last"}
+    return json.dumps(usual, indent=4).encode()
+
+
+def lock_holder() -> bytes:
+    """Return what a process that holds a lock says of itself."""
+    return json.dumps({"process": 4711, "host": "here", "since": "2026-01-01 12:00"}).encode()
 
 
 @cache

@@ -7,7 +7,6 @@ file written outside the folder, a program started, a connection made, a pickle 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import traceback
@@ -23,11 +22,12 @@ from readers import Reader
 
 from acofer.cli.console import in_one_line
 from acofer.errors import AcoferError
+from acofer.runs.machine import peak_memory, reset_peak_memory
 
 SECONDS = 20.0
 """An input may take so long; on two busy cores the slowest sound one takes 3."""
 MEGABYTES = 300
-"""By so much an input may raise the process's highest memory."""
+"""By so much memory may rise while an input is read."""
 OF_PICTURES = 1_400
 """A picture of as many pixels as Pillow's limit lets through, 89 million, takes 4 bytes a pixel in Pillow and 3 as an
 array, and as much again while one becomes the other."""
@@ -118,6 +118,8 @@ class Watch:
         """Note a path that lies elsewhere; it may be told from a folder that is open, by the number of that."""
         if isinstance(path, int) or os.fsdecode(path) in (os.devnull, ":memory:", _PEAK):
             return
+        if os.fsdecode(path).startswith("file:") and os.fsdecode(path).endswith("?mode=ro"):  # as SQLite is asked to
+            return
         self.is_on = False  # to resolve a path asks for files, too
         start = Path(f"/proc/self/fd/{folder}").resolve() if folder >= 0 else Path()
         place = os.path.realpath(start / os.fsdecode(path))
@@ -145,10 +147,11 @@ def _is_of_numba() -> bool:
 def tried(reader: Reader, data: bytes, folder: Path, watch: Watch, *, seconds: float = SECONDS) -> Outcome:
     """Read one input, and say what came of it."""
     reader.lay_out(data, folder)
-    before = _peak()
+    reset_peak_memory()
+    before = peak()
     with watch.watching(folder) as seen:
         outcome = _read(reader, folder, seconds)
-    grown = _peak() - before
+    grown = peak() - before
     if outcome.finding:
         return outcome
     if seen:
@@ -188,6 +191,6 @@ def _where(trace: Any) -> str:
     return f"at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def _peak() -> float:
-    """Return the highest memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak() -> float:
+    """Return the highest memory of this process since `tried` began with its last input, in MB."""
+    return peak_memory() * 1000
