@@ -32,6 +32,7 @@ from acofer.errors import AcoferError, LeakageError, MissingExtraError, MissingF
 from acofer.runs.folder import PREDICTIONS, RESULT, read_json
 from acofer.runs.train import resume_train, run_train
 from acofer.runs.training_folder import CHECKPOINT
+from acofer.workers.processes import end_with
 
 OnPart = Callable[[str, int, int], None]
 _POLL = 0.2
@@ -187,7 +188,7 @@ def _ctrl_c_held() -> Iterator[None]:
 
 def _serve(pipe: Connection, parent: int) -> None:
     """Answer cells until nobody asks any more."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # results go to stdout, and libraries' chatter does not
     worker = InlineWorker()
     while True:
@@ -197,13 +198,6 @@ def _serve(pipe: Connection, parent: int) -> None:
             return
         done = worker.run(cell, known, network, lambda *told: pipe.send((_TOLD, told)), lambda: pipe.send((_BEGUN, ())))
         pipe.send((_DONE, done))
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it has gone, so that no orphan goes on writing."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def trained(cell: Cell, place: Path, on_part: OnPart) -> Attempt:

@@ -40,7 +40,7 @@ from acofer.scoring.protocol import (
     validation_blocks,
 )
 from acofer.scoring.race import hopeless, rungs
-from acofer.workers.crew import THREADING, Crew, crew_of
+from acofer.workers.crew import THREADING, Crew, as_far_as_wanted, crew_of
 
 FloatArray = NDArray[np.float64]
 
@@ -399,7 +399,7 @@ class ForestScorer:
 
     def _in_threads(self, runners: list[_Runner], trees: int) -> Generator[_Votes]:
         pool = Parallel(self._n_jobs, backend="threading", return_as="generator_unordered", batch_size=1)
-        yield from filter(None, pool(self._tasks(runners, trees)))
+        yield from filter(None, as_far_as_wanted(pool(self._tasks(runners, trees))))
 
     def _by_crew(self, crew: Crew, runners: list[_Runner], trees: int) -> Generator[_Votes]:
         """Have a crew grow them, a bed a task; where there are fewer beds than workers, a part of one."""

@@ -5,7 +5,7 @@ itself would drop all copies but one within two seconds (its memory manager's Re
 with the next ants. Tasks then carry a few bytes, and go to those who keep it.
 
 joblib's own Dask backend does neither, and waits for ever for a task whose workers died (joblib 1.6: it hears of
-results only): measured in ``tests/workers/test_cluster.py``.
+results only): measured in ``tests/workers/test_crew_cluster.py``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _POLL = 1.0
 """Seconds after which it is asked again who is there."""
 _IN_FLIGHT = 2
 """Tasks under way for each one that can run: a worker that is done has the next one at hand."""
-_GATHER_SECONDS = 30.0
+_GATHER_SECONDS = 10.0
 """For a result that is there; its worker may die just then."""
 _SAME = ("acofer", "numpy", "scipy", "scikit-learn", "numba")
 """Packages of which another version may compute other figures."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, Protocol
 
@@ -104,6 +105,17 @@ def crew_of(backend: str, n_jobs: int | None, scheduler: str | None, shared: Any
     return ThreadCrew(n_jobs, shared)
 
 
+def as_far_as_wanted(results: Generator[Any]) -> Generator[Any]:
+    """Yield joblib's results; who stops asking is not told that tasks have been cancelled for it."""
+    try:
+        for result in results:  # noqa: UP028 - which would close them before we can
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
+            results.close()
+
+
 class ThreadCrew:
     """Threads of this process; BLAS is held to one of its own meanwhile, so that sums do not depend on their number."""
 
@@ -124,7 +136,7 @@ class ThreadCrew:
         pool = Parallel(self._n_jobs, backend="threading", return_as="generator_unordered", batch_size=1)
         given = ((position, task) for position, task in enumerate(tasks) if task is not None)
         with self._blas.limit(limits=1, user_api="blas"):
-            yield from pool(delayed(numbered)(position, task) for position, task in given)
+            yield from as_far_as_wanted(pool(delayed(numbered)(position, task) for position, task in given))
 
     def close(self) -> None:
         """Do nothing: threads end with their tasks."""

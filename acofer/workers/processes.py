@@ -5,15 +5,17 @@ Large arrays of what is shared are written down once, and every process maps the
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from functools import cache
 from typing import Any
 
 from acofer.errors import WorkerError
-from acofer.workers.crew import LOKY, TRIES, Task
+from acofer.workers.crew import LOKY, TRIES, Task, as_far_as_wanted
 
 _MAPPED = "256K"
 """Arrays from this size on are mapped instead of being sent with every task."""
@@ -41,26 +43,30 @@ class ProcessCrew:
         left = {position: task for position, task in enumerate(tasks) if task is not None}
         deaths = 0
         while left:
-            results = self._results(function, left)
-            with closing(results):
-                try:
-                    for position, result in results:
-                        del left[position]
-                        yield position, result
-                except BrokenProcessPool as error:
-                    deaths += 1
-                    self.close()
-                    if deaths > TRIES:
-                        raise WorkerError(
-                            f"{deaths} times a worker's process died while it was at work (most likely killed for want "
-                            f"of memory); use fewer --workers, or --backend threading; {_first_line(error)}"
-                        ) from error
+            try:
+                for position, result in self._results(function, left):
+                    del left[position]
+                    yield position, result
+            except BrokenProcessPool as error:
+                deaths += 1
+                if deaths > TRIES:
+                    raise WorkerError(
+                        f"{deaths} times a worker's process died while it was at work (most likely killed for want of "
+                        f"memory); use fewer --workers, or --backend threading; {_first_line(error)}"
+                    ) from error
 
     def _results(self, function: Callable[..., Any], tasks: dict[int, Task]) -> Generator[tuple[int, Any]]:
         from joblib import delayed
 
-        call = delayed(_called)
-        yield from self._opened()(call(function, self._shared, position, *task) for position, task in tasks.items())
+        call, given = delayed(_called), list(tasks.items())
+        results = self._opened()(call(os.getpid(), function, self._shared, position, *task) for position, task in given)
+        is_whole = False
+        try:
+            yield from as_far_as_wanted(results)
+            is_whole = True
+        finally:
+            if not is_whole:  # the next call would be given what comes late of this one
+                self.close()
 
     def _opened(self) -> Any:
         """Return the pool: one for all calls, for with it end its processes and the arrays they map."""
@@ -85,10 +91,24 @@ class ProcessCrew:
             pool.__exit__(None, None, None)
 
 
-def _called(function: Callable[..., Any], shared: Any, position: int, *task: Any) -> tuple[int, Any]:
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal tells them of Ctrl-C, too; the one who asked decides
+def _called(parent: int, function: Callable[..., Any], shared: Any, position: int, *task: Any) -> tuple[int, Any]:
+    _settle_in(parent)
     return position, function(shared, *task)
+
+
+@cache
+def _settle_in(parent: int) -> None:
+    """Once in every process: leave Ctrl-C to who asked, though a terminal tells all, and end when he has gone."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
+
+
+def end_with(parent: int) -> None:
+    """End this process when the one that started it has gone, so that no orphan goes on working."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _first_line(error: BaseException) -> str:

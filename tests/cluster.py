@@ -37,6 +37,11 @@ def total(shared, factor):
     return float(shared.values.sum() * factor)
 
 
+def place_of(shared, _task):
+    """Return the file that an array lies in."""
+    return getattr(shared.values, "filename", None)
+
+
 def pid_of(_shared, _task):
     time.sleep(0.05)
     return os.getpid()
@@ -93,7 +98,7 @@ class Cluster:
     def _started(self, *arguments):
         log = (self.folder / "log").open("a")
         environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([HERE, str(Path(HERE).parents[1]), *sys.path]),
+            "PYTHONPATH": os.pathsep.join([HERE, str(Path(HERE).parent), *sys.path]),
             "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
         }
         module, *flags = arguments

@@ -4,14 +4,15 @@ import time
 from collections import Counter
 from contextlib import closing
 
-import jobs
+import cluster as jobs
 import pytest
 
 from acofer.errors import ConfigError, MissingExtraError, WorkerError
 from acofer.workers import cluster as clusters
 from acofer.workers.crew import check_backend, check_cluster, crew_of
 
-distributed = pytest.importorskip("distributed")
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.xdist_group("cluster")
 
 
 @pytest.fixture
