@@ -84,8 +84,8 @@ def grid(n=300):
 class Cluster:
     """A scheduler and workers, each a process of its own, as `dask scheduler` and `dask worker` start them."""
 
-    def __init__(self, folder, n_workers, n_threads=1):
-        self.folder, self.n_threads = Path(folder), n_threads
+    def __init__(self, folder, n_workers, *flags):
+        self.folder, self.flags = Path(folder), flags or ("--no-nanny",)
         self.file = self.folder / "scheduler.json"
         self.scheduler = self._started("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", self.file)
         self.workers = []
@@ -106,11 +106,11 @@ class Cluster:
         return subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
 
     def add(self):
-        """Start one more worker, without a nanny: who is killed stays dead."""
+        """Start one more worker; without a nanny, who is killed stays dead."""
         self.workers.append(
             self._started(
-                *("worker", "--scheduler-file", self.file, "--no-nanny", "--no-dashboard"),
-                *("--nthreads", self.n_threads, "--local-directory", self.folder),
+                *("worker", "--scheduler-file", self.file, "--no-dashboard", "--nthreads", "1"),
+                *("--local-directory", self.folder, *self.flags),
             )
         )
 

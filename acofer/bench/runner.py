@@ -74,6 +74,7 @@ def run_plan(
     """
     folder = BenchFolder(out)
     with locked(folder.place):
+        folder.tidy()
         folder.write_plan(plan.text)
         rows = folder.rows()
         done = {key for key, row in rows.items() if row["status"] == OK or not retry}

@@ -222,7 +222,7 @@ def _network_held(cell: Cell, place: Path) -> Iterator[None]:
         yield
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    with locked(place.parent, f".{cell.key}", on_wait=silence):
+    with locked(place.parent, f".{cell.key}", on_wait=lambda _who: None):
         yield
 
 

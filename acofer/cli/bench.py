@@ -44,9 +44,11 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--list", action="store_true", help="list the cells and their states, and run nothing")
     parser.add_argument("--contenders", action="store_true", help="list the selectors and their settings")
     parser.add_argument(
-        "--backend", metavar="NAME", default=THREADING, help=f"{THREADING}: cell by cell, here (default); {DASK}: on the "
-        "workers of a Dask cluster, one a worker",
-    )  # fmt: skip
+        "--backend",
+        metavar="NAME",
+        default=THREADING,
+        help=f"{THREADING}: cell by cell, here (default); {DASK}: on the workers of a Dask cluster, one a worker",
+    )
     parser.add_argument(
         "--scheduler", metavar="WHERE", help="the cluster's: its address (tcp://HOST:8786), or a scheduler file"
     )
