@@ -4,12 +4,14 @@
 
 Every way scores the same colony's batches on made data, racing as always; scores are compared bit by bit. Repeats take
 turns, so that a busy machine slows all of them alike; ratios are of the medians. What one task and one worker cost by
-themselves is measured apart: a task that does nothing, and bringing the binned matrix to a worker.
+themselves is measured apart: a task that does nothing, and bringing the binned matrix to a worker. How many workers
+can be kept busy is measured with tasks that wait, so that it needs no more cores than there are.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import pickle
 import statistics
@@ -31,6 +33,7 @@ from acofer.workers.cluster import ClusterCrew
 from acofer.workers.processes import ProcessCrew
 
 N_FEATURES, N_CLASSES, TREES, ANTS = 1280, 7, 90, 20
+WORKERS, TASKS, WAIT = (1, 2, 4, 8), 48, 0.25
 
 
 def main() -> None:
@@ -49,8 +52,10 @@ def main() -> None:
         }
         rows = measured(ways, fold, args.repeats)
         rows += overheads(fold, scheduler, args.workers)
+    rows += kept_busy(rows[-2]["seconds"])
     common = {"training rows": args.rows, "load at the end": round(os.getloadavg()[0], 1)}
-    rows = [{**row, **common} for row in rows]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    rows = [{**dict.fromkeys(columns), **row, **common} for row in rows]
     print_table(rows)
     append("machines", rows)
 
@@ -121,6 +126,34 @@ def overheads(fold: BinnedFold, scheduler: str, n_workers: int) -> list[dict]:
     what = f"{size / 1e6:.1f} MB brought to {n_workers} workers"
     rows.append({"what": what, "how": f"dask, {n_workers}", "seconds": spent})
     return [{**row, "seconds": round(row["seconds"], 5)} for row in rows]
+
+
+def kept_busy(cost: float) -> list[dict]:
+    """Measure how long clusters take for tasks that wait, beside what a task's cost makes one expect."""
+    rows = []
+    for n_workers in WORKERS:
+        with tempfile.TemporaryDirectory() as folder, cluster_of(Path(folder), n_workers) as scheduler:
+            crew = ClusterCrew(scheduler, None)
+            dict(crew.run(nothing, ((i,) for i in range(2 * n_workers))))
+            started = time.perf_counter()
+            dict(crew.run(wait, ((WAIT,) for _ in range(TASKS))))
+            spent = time.perf_counter() - started
+            crew.close()
+        ideal = math.ceil(TASKS / n_workers) * WAIT
+        rows.append(
+            {
+                "what": f"{TASKS} tasks that wait {WAIT} s",
+                "how": f"dask, {n_workers}",
+                "seconds": round(spent, 3),
+                "ideal seconds": ideal,
+                "expected seconds": round(ideal + TASKS * cost, 3),
+            }
+        )
+    return rows
+
+
+def wait(_shared: object, seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def nothing(_shared: object, task: int) -> int:

@@ -56,6 +56,10 @@ def slow(_shared, value, seconds):
     return value
 
 
+def fails_to_play(_trials, _knobs):
+    return ValueError("on purpose")
+
+
 def fails(_shared, value):
     if value == 3:
         raise ValueError("on purpose")
