@@ -37,6 +37,7 @@ def test_links_within_the_documentation_lead_somewhere():
     pages = [
         *ROOT.glob("*.md"),
         *ROOT.glob("benchmarks/*.md"),
+        *ROOT.glob("docs/*.md"),
         *ROOT.glob("reports/**/*.md"),
         *ROOT.glob("acofer/**/*.md"),
     ]
