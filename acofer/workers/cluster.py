@@ -4,12 +4,13 @@ What is shared is scattered once, and every worker that shows up keeps it for as
 itself would drop all copies but one within two seconds (its memory manager's ReduceReplicas), and send them again
 with the next ants. Tasks then carry a few bytes, and go to those who keep it.
 
-joblib's own Dask backend does neither, and waits for ever for a task whose workers died (joblib 1.6: it hears of
-results only): measured in ``tests/workers/test_crew_cluster.py``.
+joblib's own Dask backend does neither, and its generators wait for ever for a task whose workers died (tried with
+joblib 1.6.0: it calls back with results only, and a `distributed.KilledWorker` is none).
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import time
 import uuid
@@ -329,6 +330,7 @@ def _connected(scheduler: str) -> Any:
         from distributed import Client
     except ImportError as error:
         raise MissingExtraError.of("Dask", "cluster", "--backend dask") from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say comes as an error, too
     place = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
     try:
         if "://" not in scheduler and not Path(scheduler).exists():
