@@ -35,7 +35,7 @@ _POLL = 1.0
 """Seconds after which it is asked again who is there."""
 _IN_FLIGHT = 2
 """Tasks under way for each one that can run: a worker that is done has the next one at hand."""
-_GATHER_SECONDS = 10.0
+_GATHER_SECONDS = 20.0
 """For a result that is there; its worker may die just then."""
 _SAME = ("acofer", "numpy", "scipy", "scikit-learn", "numba")
 """Packages of which another version may compute other figures."""
@@ -163,6 +163,10 @@ class ClusterCrew:
     def is_there(self, address: str) -> bool:
         return address in self._threads
 
+    @property
+    def is_anybody_there(self) -> bool:
+        return bool(self._threads)
+
     def close(self) -> None:
         """Let go of the workers."""
         self._keeping, self._scattered = {}, None
@@ -256,7 +260,7 @@ class _Shift:
             yield from self._lost(position, task)
             return
         try:
-            result = future.result(timeout=_GATHER_SECONDS)
+            result = self._fetched(future)
         except (OSError, TimeoutError, CancelledError):  # its worker died between the task's end and our asking
             yield from self._lost(position, task)
             return
@@ -265,6 +269,17 @@ class _Shift:
             self._again.append((position, task))
         else:
             yield position, result
+
+    def _fetched(self, future: Any) -> Any:
+        """Return a task's result; while it does not come, look whether anybody is there who could send it."""
+        for _ in range(round(_GATHER_SECONDS / _POLL)):
+            with suppress(TimeoutError):
+                return future.result(timeout=_POLL)
+            self._crew.recruit()
+            if not self._crew.is_anybody_there:
+                break
+        self._crew.cancel([future])
+        raise TimeoutError
 
     def _lost(self, position: int, task: Task) -> Generator[tuple[int, Any]]:
         self._tries[position] += 1
