@@ -33,6 +33,8 @@ PATIENCE = 60.0
 ten."""
 _POLL = 1.0
 """Seconds after which it is asked again who is there."""
+_FAILURES = 20
+"""Times that what is shared is tried to be sent in a row."""
 _IN_FLIGHT = 2
 """Tasks under way for each one that can run: a worker that is done has the next one at hand."""
 _GATHER_SECONDS = 20.0
@@ -71,7 +73,7 @@ class ClusterCrew:
         self._keeping: dict[str, Any] = {}  # by address: the future of what a worker keeps
         self._threads: dict[str, int] = {}
         self._looked = float("-inf")
-        self._missed = 0.0
+        self._missed, self._failures = 0.0, 0
 
     @property
     def size(self) -> int:
@@ -105,8 +107,11 @@ class ClusterCrew:
         self._threads = self._asked_who_is_there()
         self._keeping = {address: kept for address, kept in self._keeping.items() if address in self._threads}
         for address in self._threads.keys() - self._keeping.keys():
-            with suppress(TimeoutError):  # everybody went just now
+            try:
                 self._keeping[address] = self._brought_to(address)
+            except OSError as error:  # who was to have it died just now; later there may be others
+                self._count_failure(error)
+                break
         self._missed = 0.0 if self._threads else self._missed + min(now - before, 2 * _POLL)
         if self._missed > PATIENCE:
             raise WorkerError(
@@ -179,9 +184,15 @@ class ClusterCrew:
         except (OSError, TimeoutError) as error:
             raise WorkerError(f"the Dask scheduler at {self.scheduler} does not answer any more; {error}") from error
 
+    def _count_failure(self, error: OSError) -> None:
+        self._failures += 1
+        if self._failures > _FAILURES:
+            raise WorkerError(f"nothing can be sent to the workers at {self.scheduler}; {error}") from error
+
     def _brought_to(self, address: str) -> Any:
         if self._scattered is None and self._shared is not None:
             self._scattered = self._client.scatter([self._shared], hash=False)[0]
+            self._failures = 0
         key = f"acofer-kept-{uuid.uuid4().hex}"
         return self._client.submit(
             _keep, self._token, self._scattered, _versions(), workers=[address], key=key, pure=False
