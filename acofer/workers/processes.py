@@ -36,6 +36,7 @@ class ProcessCrew:
 
         self._n_jobs, self._shared = n_jobs, shared
         self._pool: Any = None
+        self._call = 0
         self.size = int(effective_n_jobs(n_jobs))
 
     def run(self, function: Callable[..., Any], tasks: Iterable[Task | None]) -> Generator[tuple[int, Any]]:
@@ -45,8 +46,9 @@ class ProcessCrew:
         while left:
             try:
                 for position, result in self._results(function, left):
-                    del left[position]
-                    yield position, result
+                    if position in left:  # joblib 1.4 says some things twice when a process has died
+                        del left[position]
+                        yield position, result
             except BrokenProcessPool as error:
                 deaths += 1
                 if deaths > TRIES:
@@ -58,11 +60,16 @@ class ProcessCrew:
     def _results(self, function: Callable[..., Any], tasks: dict[int, Task]) -> Generator[tuple[int, Any]]:
         from joblib import delayed
 
-        call, given = delayed(_called), list(tasks.items())
-        results = self._opened()(call(os.getpid(), function, self._shared, position, *task) for position, task in given)
+        self._call += 1
+        call, given, number = delayed(_called), list(tasks.items()), self._call
+        results = self._opened()(
+            call(os.getpid(), number, function, self._shared, position, *task) for position, task in given
+        )
         is_whole = False
         try:
-            yield from as_far_as_wanted(results)
+            for asked_by, position, result in as_far_as_wanted(results):
+                if asked_by == number:
+                    yield position, result
             is_whole = True
         finally:
             if not is_whole:  # the next call would be given what comes late of this one
@@ -91,9 +98,11 @@ class ProcessCrew:
             pool.__exit__(None, None, None)
 
 
-def _called(parent: int, function: Callable[..., Any], shared: Any, position: int, *task: Any) -> tuple[int, Any]:
+def _called(
+    parent: int, number: int, function: Callable[..., Any], shared: Any, position: int, *task: Any
+) -> tuple[int, int, Any]:
     _settle_in(parent)
-    return position, function(shared, *task)
+    return number, position, function(shared, *task)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 import os
 import random
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -74,6 +76,30 @@ def test_killed_workers_cost_no_result(planted, config, mortal):
         assert outcome(done.folder) == outcome(whole.folder)
         mortal.add()
         mortal.wait_for(2)
+
+
+@pytest.mark.parametrize("options", [{"trees": 30}, {"scorer": "LogisticRegression"}], ids=["forest", "classifier"])
+def test_killed_processes_cost_no_result(planted, config, options):
+    options = {"ants": 6, "iterations": 3, "q0": 0.1, **options}
+    killed = []
+
+    def kill(stage, done, _total):
+        if stage == "search" and done >= 4 + 5 * len(killed) and len(killed) < 2:
+            killed.append(processes()[0])
+            os.kill(killed[-1], signal.SIGKILL)
+
+    whole = run_search(config("whole", **options))
+    done = run_search(config("killed", backend="loky", workers=2, **options), progress=kill)
+    assert len(killed) == 2
+    assert outcome(done.folder) == outcome(whole.folder)
+
+
+def processes():
+    """Return the processes that joblib has begun for this one."""
+    lines = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return [int(line.split()[0]) for line in lines if "popen_loky_posix" in line]
 
 
 @pytest.mark.parametrize("options", [{}, {"scorer": "LogisticRegression"}], ids=["forest", "classifier"])
