@@ -9,6 +9,8 @@ from pathlib import Path
 
 from acofer.errors import StoreError
 
+_PART = ".part"
+
 
 @contextmanager
 def written_beside(place: Path, what: str) -> Iterator[Path]:
@@ -26,7 +28,7 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     StoreError
         Where it cannot be written, e.g. because the disk is full.
     """
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    beside = place.with_name(f".{place.name}.{os.getpid()}{_PART}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield beside
@@ -41,6 +43,13 @@ def written_beside(place: Path, what: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # gone already where all went well
             beside.unlink()
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what killed writers have left in a folder, and in those below it, to which nobody else writes now."""
+    for part in folder.rglob(f".*{_PART}"):
+        with suppress(OSError):
+            part.unlink()
 
 
 def sync(place: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -13,12 +15,30 @@ sys.path.insert(0, str(HERE))  # for reference.py
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or fills the user's cache, nor is moved by the user's environment."""
-    import os
-
     for name in list(os.environ):
         if name.startswith("ACOFER_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("ACOFER_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def tried(request):
+    """Return what writes down how often a promise was tried, and what was lost, for `benchmarks/stress.py`."""
+    place = os.environ.get("STRESS_FILE")
+
+    def note(promise, *, times, lost=0, **further):
+        if place:
+            row = {"promise": promise, "test": request.node.nodeid, "times": times, "lost": lost, **further}
+            with Path(place).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    return note
+
+
+@pytest.fixture(scope="session")
+def n_kills() -> int:
+    """How often a test kills what it looks at: a few times, unless `benchmarks/stress.py` asks for more."""
+    return int(os.environ.get("STRESS_KILLS", "0"))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from acofer.errors import StoreError
-from acofer.writing import written_beside
+from acofer.writing import remove_parts, written_beside
 
 
 def test_what_stands_there_is_whole(tmp_path):
@@ -40,3 +40,14 @@ def test_a_place_that_cannot_be_written(tmp_path):
     ):
         beside.write_text("x")
     assert "\n" not in str(caught.value)
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
+    kept = [tmp_path / "file.part", tmp_path / ".file", tmp_path / "deep" / ".hidden.txt"]
+    left = [tmp_path / ".file.txt.123.part", tmp_path / "deep" / ".other.9.part"]
+    (tmp_path / "deep").mkdir()
+    for path in (*kept, *left):
+        path.touch()
+    remove_parts(tmp_path)
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in left)

@@ -35,8 +35,8 @@ examples:
   acofer search --backend dask --scheduler tcp://HOST:8786        ants on a cluster's workers
   acofer search --resume runs/RUN                         go on after a crash, to the same result
 
-Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far and keeps it; a second
-one ends at once, and says how to go on.
+Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far
+and keeps it; a second one ends at once, and says how to go on.
 """
 _SECTIONS = {
     "data": "pictures",

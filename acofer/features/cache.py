@@ -23,7 +23,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from acofer.features.entry import (
     without_checksums,
     write_about,
 )
+from acofer.locks import locked
 
 FULL_CHECK = 1 << 30
 """Up to this size every byte is checked when an entry is opened, above it a spread sample of blocks.
@@ -218,6 +219,27 @@ class Store:
             Where the folder cannot be written.
         """
         return Writer(self, key, n_rows)
+
+    @contextlib.contextmanager
+    def alone(self, what: str, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Let no other process make what is of this name meanwhile, and wait for one that does.
+
+        Parameters
+        ----------
+        what : str
+            Part of a file's name.
+        on_wait : callable
+            Told who is waited for.
+
+        Raises
+        ------
+        StoreError
+            Where the folder cannot be written.
+        """
+        with _as_store_error(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder, f"-{what}", on_wait=on_wait):
+            yield
 
     def leftovers(self) -> list[Path]:
         """Return the folders that killed writers left behind."""

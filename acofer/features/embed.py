@@ -8,7 +8,7 @@ import importlib.metadata
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -152,15 +152,32 @@ def _find_or_compute(
     backbone, image_size = fields[0]["backbone"], fields[0]["image_size"]
     weights = obtain_weights(spec, backbone, image_size, seed, progress)
     wanted = [each | {"weights_digest": weights.digest, "weights": weights.label} for each in fields]
-    found = {key_of(each): store.find(key_of(each)) for each in wanted}
-    missing = [each for each in wanted if found[key_of(each)] is None]
-    if missing:
-        _write(images, missing, weights, batch_size, store, progress)
-        found |= {key_of(each): store.find(key_of(each)) for each in missing}
+    found = _found(store, wanted)
+    if None in found.values():
+        with store.alone(f"{images.digest[:16]}-{backbone}-{image_size}", _telling(progress)):
+            found = _found(store, wanted)  # by whoever was at it before
+            missing = [each for each in wanted if found[key_of(each)] is None]
+            if missing:
+                _write(images, missing, weights, batch_size, store, progress)
+                found |= _found(store, missing)
     entries = [entry for entry in found.values() if entry is not None]
     if len(entries) < len(wanted):
         raise StoreError(f"the embeddings just written to {store.folder} cannot be read back; check the disk")
     return entries
+
+
+def _found(store: Store, wanted: Sequence[Fields]) -> dict[str, Entry | None]:
+    return {key_of(each): store.find(key_of(each)) for each in wanted}
+
+
+def _telling(progress: Progress | None) -> Callable[[str], None]:
+    """Return what tells who is waited for: the same pictures are embedded once."""
+
+    def tell(who: str) -> None:
+        if progress is not None:
+            progress(f"waiting for {who}", 0, 1)
+
+    return tell
 
 
 def _write(

@@ -133,12 +133,13 @@ def layers_compute_in(policy: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Hide what TensorFlow's C++ part says of CPU flags and absent GPUs, unless TF_CPP_MIN_LOG_LEVEL is set.
+    """Hide what TensorFlow's C++ part says of CPU flags and absent GPUs, unless TF_CPP_MIN_LOG_LEVEL is 0.
 
     TensorFlow 2.21 writes it while it is being imported, straight to file
     descriptor 2, before it reads the variable. Errors are exceptions and pass.
+    It also sets the variable to 1, which processes inherit that are begun later.
     """
-    if "tensorflow" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "tensorflow" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

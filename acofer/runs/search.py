@@ -21,6 +21,7 @@ from acofer.config.common import seconds_of
 from acofer.config.search import SearchConfig
 from acofer.data.load import NAMED
 from acofer.errors import ConfigError, DataError
+from acofer.features.bank import Bank
 from acofer.pretrained.weights import KEYWORDS
 from acofer.records import Embeddings, ImageSet, Progress, Split, SubsetScore, silence
 from acofer.runs import folder as files
@@ -41,6 +42,7 @@ from acofer.runs.pictures import (
 )
 from acofer.runs.places import absolute
 from acofer.runs.record import Circumstances, run_numbers, score_numbers, subset_names, tallies_of, trace_line
+from acofer.runs.room import Shape, check_room
 from acofer.runs.search_folder import SearchFolder
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 from acofer.stopping import Stop
@@ -228,6 +230,7 @@ class _Run:
         if self._kept is not None:
             _check_same("the data", ground, self._kept.get("ground"), self._folder)
         _check_sizes(config, embeddings.values.shape[1])
+        check_room(config, _shape_of(images, split, embeddings))
         with _stage(watch, progress, "laying out"):
             material = material_of(config, embeddings.values, images.labels, split)
         with _stage(watch, progress, "compiling"):
@@ -303,6 +306,12 @@ def _check_sizes(config: SearchConfig, n_features: int) -> None:
             f"pick: expected at least {smallest}, the smallest subset that --size {config.size} allows; "
             f"got {config.pick}; pick more, or set another --size"
         )
+
+
+def _shape_of(images: ImageSet, split: Split, embeddings: Embeddings) -> Shape:
+    counts = np.bincount(images.labels[split.train].astype(np.int64))
+    is_bank = isinstance(embeddings.values, Bank)
+    return Shape(counts, len(split.validation), len(split.test), embeddings.values.shape[1], is_bank)
 
 
 def _pictures(config: SearchConfig, watch: Stopwatch, progress: Progress) -> tuple[ImageSet, Split, Embeddings]:

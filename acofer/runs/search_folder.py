@@ -15,7 +15,7 @@ from acofer.errors import ConfigError, MissingFileError
 from acofer.locks import locked
 from acofer.runs.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
 from acofer.runs.folder import CONFIG, RESULT, RunFolder
-from acofer.writing import sync, written_beside
+from acofer.writing import remove_parts, sync, written_beside
 
 EVERY = 2.0
 """Seconds of work that a kill may cost; less is done again sooner than a reader looks at the folder."""
@@ -65,6 +65,7 @@ class SearchFolder(RunFolder):
         own = cls.__new__(cls)
         own.place, own._made, own._draft = folder, [], None
         shutil.rmtree(folder / _DRAFT, ignore_errors=True)  # of one that was killed while it wrote
+        remove_parts(folder)
         own._config_text, own._is_claimed, own._held = "", True, held
         own._last, own._wait = time.monotonic(), EVERY
         return own

@@ -99,7 +99,10 @@ def run_train(
     folder = TrainingFolder.free(config.out, config.name or net.name)
     session = _prepared(config, net, progress or silence)
     folder.make(config, session.training.model.count_params())
-    return _finished(session, folder, progress or silence, on_epoch, draw)
+    try:
+        return _finished(session, folder, progress or silence, on_epoch, draw)
+    finally:
+        folder.release()
 
 
 def resume_train(
@@ -125,13 +128,16 @@ def resume_train(
         Where there is nothing to go on with, or the data or the weights are others by now.
     """
     folder = TrainingFolder.unfinished(place)
-    config, state = folder.config(epochs), folder.checkpoint()
-    session = _prepared(config, net_named(config.net), progress or silence)
-    if bytes(state.pop("split")).decode() != session.split.fingerprint:
-        raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
-    session.training.restore(state)
-    folder.write_config(config)
-    return _finished(session, folder, progress or silence, on_epoch, draw)
+    try:
+        config, state = folder.config(epochs), folder.checkpoint()
+        session = _prepared(config, net_named(config.net), progress or silence)
+        if bytes(state.pop("split")).decode() != session.split.fingerprint:
+            raise DataError(f"resume: {place} was trained on other pictures than {config.data} has now; train anew")
+        session.training.restore(state)
+        folder.write_config(config)
+        return _finished(session, folder, progress or silence, on_epoch, draw)
+    finally:
+        folder.release()
 
 
 def settled(config: TrainConfig, net: Net) -> TrainConfig:
@@ -283,7 +289,7 @@ def _finished(
         if not folder.has_checkpoint():
             folder.discard()
         elif isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"go on with: acofer train --resume {folder.place}") from error
+            raise type(error)(f"go on with: acofer train --resume {folder.place}") from error
         raise
 
 

@@ -18,6 +18,7 @@ import json
 import shutil
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from numpy.typing import NDArray
 from acofer.config.sources import read_toml
 from acofer.config.train import TrainConfig
 from acofer.errors import ConfigError, DataError, MissingFileError, StoreError
+from acofer.locks import locked
 from acofer.nets.training import EpochRow
 from acofer.runs.folder import CONFIG, FIGURES, RESULT, is_taken, made_parents, place_of_run, remove_empty
-from acofer.writing import written_beside
+from acofer.writing import remove_parts, written_beside
 
 CHECKPOINT, HISTORY, NETWORK = "checkpoint.npz", "history.csv", "model.keras"
 _BYTES_A_WEIGHT = 4
@@ -49,6 +51,7 @@ class TrainingFolder:
     def __init__(self, place: Path) -> None:
         self.place = place
         self._made: list[Path] = []
+        self._held = ExitStack()
 
     @classmethod
     def free(cls, out: str | None, name: str) -> TrainingFolder:
@@ -82,7 +85,17 @@ class TrainingFolder:
             )
         if not (folder.place / CHECKPOINT).exists():
             raise MissingFileError(f"expected the folder of an interrupted training at {place}; it has no {CHECKPOINT}")
+        folder.hold()
+        remove_parts(folder.place)
         return folder
+
+    def hold(self) -> None:
+        """Let no other process write here until `release`; StoreError where one does."""
+        self._held.enter_context(locked(self.place))
+
+    def release(self) -> None:
+        """Let others write here."""
+        self._held.close()
 
     def config(self, epochs: int | None = None) -> TrainConfig:
         """Return the run's configuration, with other epochs where they are given."""
@@ -115,6 +128,7 @@ class TrainingFolder:
                 f"expected {needed / 1e6:,.0f} MB of room for checkpoints at {self.place}; there are "
                 f"{free / 1e6:,.0f}; make room, or choose another folder with --out"
             )
+        self.hold()
         self.write_config(config)
 
     def write_config(self, config: TrainConfig) -> None:
@@ -164,5 +178,6 @@ class TrainingFolder:
 
     def discard(self) -> None:
         """Leave nothing behind."""
+        self.release()
         shutil.rmtree(self.place, ignore_errors=True)
         remove_empty(self._made)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -336,10 +337,14 @@ def wait_for_rows(process, out, n):
         time.sleep(0.005)
 
 
-def test_killed_again_and_again_it_ends_where_an_uninterrupted_one_does(plan_file, tmp_path, uninterrupted):
+def test_killed_again_and_again_it_ends_where_an_uninterrupted_one_does(
+    plan_file, tmp_path, uninterrupted, n_kills, tried
+):
     """`kill -9`, in the first cells, later, and while rows are read or labels opened."""
     out = tmp_path / "bench"
-    for rows, delay in ((1, 0.0), (5, 0.02), (9, 0.05)):
+    rng = random.Random(0)
+    often = [(rng.randrange(10), rng.uniform(0, 0.3)) for _ in range(n_kills)]
+    for rows, delay in sorted([(1, 0.0), (5, 0.02), (9, 0.05), *often]):
         process = started(plan_file, out, "--quiet")
         wait_for_rows(process, out, rows)
         time.sleep(delay)
@@ -356,6 +361,7 @@ def test_killed_again_and_again_it_ends_where_an_uninterrupted_one_does(plan_fil
     assert result == whole
     assert json.loads(printed)["rows"] == json.loads((out / RESULT).read_text())["rows"]
     assert not list(out.rglob("*.part"))
+    tried("a killed bench is gone on with", times=3 + n_kills)
 
 
 def test_ctrl_c_on_a_terminal_is_one_line_and_130(plan_file, tmp_path):

@@ -3,7 +3,9 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -353,3 +355,27 @@ def test_bad_input(make_images: Maker, tmp_path: Path) -> None:
         embed(make_images(), mirror="yes", store=store)
     with pytest.raises(ConfigError, match="from 32 up"):
         embed(make_images(), image_size=16, store=store)
+
+
+def test_the_same_pictures_are_embedded_once(
+    make_images: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two searches that begin together would otherwise both work for minutes, on half of the machine each."""
+    load, loaded, told = backbone.load_backbone, [], []
+
+    def counting(*args: object, **kwargs: object) -> object:
+        loaded.append(args)
+        time.sleep(0.5)
+        return load(*args, **kwargs)  # type: ignore[arg-type]
+
+    def once() -> Embeddings:
+        told_by = lambda stage, *_: told.append(stage)  # noqa: E731
+        return embed(make_images(), image_size=32, weights="random", store=Store(tmp_path), progress=told_by)
+
+    monkeypatch.setattr(backbone, "load_backbone", counting)
+    with ThreadPoolExecutor(2) as pool:
+        one, other = (each.result() for each in [pool.submit(once), pool.submit(once)])
+    assert len(loaded) == 1
+    np.testing.assert_array_equal(one.values, other.values)
+    assert [stage for stage in told if stage.startswith("waiting for another acofer (process ")]
+    assert [path.name for path in tmp_path.iterdir()] == [one.key]

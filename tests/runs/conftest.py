@@ -71,6 +71,14 @@ def noise(serve):
     serve(images_of(labels), np.random.default_rng(7).normal(size=(len(labels), 40)))
 
 
+@pytest.fixture
+def wide(serve):
+    """2,700 rows of noise, 1,800 of which train, in three classes of 1,200, 900 and 600; 1,500 features."""
+    labels = np.random.default_rng(3).permutation(np.repeat([0, 1, 2], [1200, 900, 600]))
+    parts = np.resize([0, 0, 0, 0, 1, 2], len(labels)).astype(np.uint8)
+    serve(images_of(labels, parts=parts), np.random.default_rng(7).normal(size=(len(labels), 1500)))
+
+
 class WatchedBank(Bank):
     """A bank that remembers how much was read at once."""
 

@@ -23,7 +23,7 @@ from acofer.stopping import Stop
 
 RIDGE = {"scorer": "ridge", "heuristic": "auto", "penalty": 0.01, "size": "4:16"}
 SCORERS = {
-    "forest, raced": {"trees": 30},
+    "forest, raced": {"trees": 90, "ants": 12},
     "forest, folds": {"folds": 3},
     "forest, remembered": {"trees": 30, "memo": "on"},
     "classifier": {"scorer": "LogisticRegression", "metric": "accuracy"},
@@ -342,24 +342,26 @@ print(json.dumps({"killed": killed, "with a checkpoint": kept, "finished": finis
 """
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"trees": 30, "ants": 6, "iterations": 6, "heuristic": "f", "memo": "off"},
-        {"scorer": "LogisticRegression", "ants": 3, "iterations": 3, "heuristic": "f", "metric": "accuracy"},
-        {"scorer": "ridge", "penalty": 0.01, "ants": 4, "iterations": 8},
-    ],
-    ids=["forest", "classifier", "ridge"],
-)
-def test_killed_by_the_system_at_random_instants_it_comes_to_the_same(tmp_path, options):
-    options = {"size": "16:32", "null_draws": 1, "workers": 1, "balance": "none", "all_features": "off", **options}
-    n_kills = int(os.environ.get("STRESS_KILLS", "4"))
-    arguments = [str(tmp_path), str(n_kills), str(random.randrange(2**31)), json.dumps(options)]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", KILLER, *arguments], capture_output=True, text=True, timeout=590
-    )
+KILLED = {
+    "forest": {"trees": 30, "ants": 6, "iterations": 6, "heuristic": "f", "memo": "off"},
+    "nearest neighbours": {"scorer": "KNeighborsClassifier", "ants": 6, "iterations": 4, "heuristic": "f"},
+    "ridge": {"scorer": "ridge", "penalty": 0.01, "ants": 4, "iterations": 8},
+}
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("scorer", KILLED)
+def test_killed_by_the_system_at_random_instants_it_comes_to_the_same(tmp_path, scorer, n_kills, tried):
+    if scorer != "forest" and not n_kills:
+        pytest.skip("killed by benchmarks/stress.py")
+    always = {"size": "16:32", "null_draws": 1, "workers": 1, "balance": "none", "all_features": "off"}
+    times = n_kills or 3
+    arguments = [str(tmp_path), str(times), str(random.randrange(2**31)), json.dumps(always | KILLED[scorer])]
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLER, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, f"{arguments[2]}: {done.stderr}"
     said = json.loads(done.stdout)
-    assert said["killed"] == n_kills
+    assert said["killed"] == times
     for number in range(said["finished"]):
         assert outcome(tmp_path / f"run{number}") == outcome(tmp_path / "whole")
+        assert {path.name for path in (tmp_path / f"run{number}").iterdir()} == WHOLE - {files.FIGURES}
+    tried("a killed search is gone on with", times=times, scorer=scorer, **said)
