@@ -16,6 +16,7 @@ ORDER = [
     "writing",
     "locks",
     "stopping",
+    "workers",
     "config",
     "streams",
     "forest",
@@ -50,6 +51,8 @@ HEAVY = {
     "pymoo": {"bench/swarm.py"},
     "boruta": {"bench/wrappers.py"},
     "jinja2": {"report/page.py"},
+    "dask": {"workers/cluster.py"},
+    "distributed": {"workers/cluster.py"},
 }
 # Makes the entry that ships; run by hand, imported by nobody.
 SCRIPTS = {"features/fill_demo.py"}
