@@ -12,6 +12,7 @@ what was expected, what came, and what to do.
     ├── MissingFileError (FileNotFoundError)
     ├── MissingExtraError (ImportError)   an optional dependency is absent
     ├── StoreError (OSError)              a folder or file cannot be written or read
+    ├── WorkerError (RuntimeError)        workers died, or there are none
     └── LeakageError (RuntimeError)       rows would cross from test or validation into training
 """
 
@@ -53,6 +54,10 @@ class MissingExtraError(AcoferError, ImportError):
 
 class StoreError(AcoferError, OSError):
     """A folder or file cannot be written or read."""
+
+
+class WorkerError(AcoferError, RuntimeError):
+    """Workers died again and again, or there are none."""
 
 
 class LeakageError(AcoferError, RuntimeError):

@@ -50,6 +50,17 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory):
+    """A Dask cluster of two workers, each a process of its own, that no test may kill."""
+    pytest.importorskip("distributed")
+    from cluster import Cluster
+
+    made = Cluster(tmp_path_factory.mktemp("cluster"), 2)
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def shared_weights() -> Path:
     """The ImageNet weights that lie beside the checkout on some machines; they are not part of the project."""

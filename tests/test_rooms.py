@@ -18,6 +18,7 @@ ORDER = [
     "archives",
     "locks",
     "stopping",
+    "workers",
     "config",
     "streams",
     "forest",
@@ -52,6 +53,8 @@ HEAVY = {
     "pymoo": {"bench/swarm.py"},
     "boruta": {"bench/wrappers.py"},
     "jinja2": {"report/page.py"},
+    "dask": {"workers/cluster.py"},
+    "distributed": {"workers/cluster.py"},
 }
 # Makes the entry that ships; run by hand, imported by nobody.
 SCRIPTS = {"features/fill_demo.py"}

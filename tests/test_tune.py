@@ -486,3 +486,41 @@ def test_without_optuna_it_says_how_to_get_it(config, monkeypatch, tmp_path):
     with pytest.raises(MissingExtraError, match=r"pip install 'acofer\[tune\]'"):
         run_tune(config())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.xdist_group("cluster")
+def test_on_a_cluster_one_trial_at_a_time_is_as_here_and_more_depend_on_how_many_alone(
+    pictures, fake, config, cluster, tmp_path
+):
+    """Workers know no selector that a test has made, so trials are those of the colony."""
+    how = {"backend": "dask", "scheduler": str(cluster.file)}
+    here = run_tune(config("here", trials=14, pruner="halving", seed=5)).numbers
+    there = run_tune(config("there", trials=14, pruner="halving", seed=5, workers=1, **how)).numbers
+    assert values_of(there) == values_of(here)
+    assert here["trials"]["pruned"]
+    assert there["gain"] == here["gain"]
+    for row, other in zip(here["history"], there["history"], strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
+    twice = [run_tune(config(name, trials=7, workers=2, seed=5, **how)).numbers for name in ("one", "two")]
+    assert values_of(twice[0]) == values_of(twice[1])
+    assert values_of(twice[0])[0] == values_of(here)[0]
+    assert [row["trial"] for row in twice[0]["history"]] == list(range(7))
+
+
+@pytest.mark.xdist_group("cluster")
+def test_what_fails_on_a_cluster_leaves_no_trial_open(pictures, config, cluster, tmp_path, monkeypatch):
+    from cluster import fails_to_play
+
+    import acofer.tune.trials
+
+    storage = str(tmp_path / "study.journal")
+    how = {"backend": "dask", "scheduler": str(cluster.file), "workers": 2, "storage": storage}
+    with monkeypatch.context() as patch:
+        patch.setattr(acofer.tune.trials, "played_by", fails_to_play)
+        with pytest.raises(ValueError, match="on purpose"):
+            run_tune(config(trials=4, **how))
+    assert not (tmp_path / "run").exists()
+    after = run_tune(config(trials=2, **how)).numbers
+    assert [row["state"] for row in after["history"]] == ["fail"] * 2 + ["complete"] * 3  # the defaults last
+    assert after["trials"]["running"] == 0
+    assert after["default"] is not None

@@ -64,6 +64,11 @@ class BenchFolder:
                 f"expected a folder that can be written to at {self.place}; {error.strerror}; choose another with --out"
             ) from None
 
+    def tidy(self) -> None:
+        """Remove what one that was killed had begun to write; for who holds the folder alone."""
+        for path in (*self.place.glob(".*.part"), *self.place.glob("p*s/.*.part")):
+            path.unlink(missing_ok=True)
+
     def rows(self) -> dict[str, Row]:
         """Return the rows that are there, by cell; of two of one cell the later.
 

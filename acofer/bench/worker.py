@@ -28,9 +28,12 @@ from acofer.bench.selectors import SELECTORS, Selector
 from acofer.bench.store import CAUGHT, FAILED, OK, SKIPPED, TIMED_OUT
 from acofer.config.train import TrainConfig
 from acofer.errors import AcoferError, LeakageError, MissingExtraError, MissingFileError
+from acofer.locks import locked
+from acofer.records import silence
 from acofer.runs.folder import PREDICTIONS, RESULT, read_json
 from acofer.runs.train import resume_train, run_train
 from acofer.runs.training_folder import CHECKPOINT
+from acofer.workers.processes import end_with
 
 OnPart = Callable[[str, int, int], None]
 _POLL = 0.2
@@ -142,7 +145,7 @@ class ProcessWorker:
         context = multiprocessing.get_context("spawn")  # forks of a process with threads can hang
         self._pipe, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other, os.getpid()), daemon=False)
-        with _ctrl_c_held():
+        with _ctrl_c_held(), _may_have_children():
             self._process.start()
         other.close()
 
@@ -184,9 +187,47 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _may_have_children() -> Iterator[None]:
+    """Let a process start one, though Dask's nanny has made it one that may not: it ends with it all the same."""
+    own = multiprocessing.current_process()
+    before = own.daemon
+    own.daemon = False
+    try:
+        yield
+    finally:
+        own.daemon = before
+
+
+_alone = threading.Lock()
+_last: list[tuple[str, ProcessWorker]] = []
+"""In a worker of a cluster: the problem that it has laid out, and the process that did."""
+
+
+def served(_shared: None, cell: Cell, known: Mapping[str, Any] | None, network: str) -> Outcome:
+    """Run a cell in a worker of a cluster, one at a time, in a process of its own, so that time-outs hold."""
+    with _alone, _network_held(cell, Path(network)):
+        if _last and (_last[0][0] != cell.problem or cell.net):
+            _last.pop()[1].close()
+        if not _last:
+            _last.append((cell.problem, ProcessWorker()))
+        return _last[0][1].run(cell, known, network, silence)
+
+
+@contextmanager
+def _network_held(cell: Cell, place: Path) -> Iterator[None]:
+    """Hold a network's folder: the worker of a bench that was stopped may still be training there."""
+    if not cell.net:
+        yield
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with locked(place.parent, f".{cell.key}", on_wait=lambda _who: None):
+        yield
+
+
 def _serve(pipe: Connection, parent: int) -> None:
     """Answer cells until nobody asks any more."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(parent,), daemon=True).start()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # results go to stdout, and libraries' chatter does not
     worker = InlineWorker()
     while True:
@@ -196,13 +237,6 @@ def _serve(pipe: Connection, parent: int) -> None:
             return
         done = worker.run(cell, known, network, lambda *told: pipe.send((_TOLD, told)), lambda: pipe.send((_BEGUN, ())))
         pipe.send((_DONE, done))
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it has gone, so that no orphan goes on writing."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def trained(cell: Cell, place: Path, on_part: OnPart) -> Attempt:

@@ -10,6 +10,7 @@ from typing import Any
 
 from acofer.cli.console import plain_console
 from acofer.cli.progress import ProgressDisplay
+from acofer.workers.crew import DASK, LOKY, THREADING, check_backend
 
 _DESCRIPTION = """\
 Run a plan: selectors and networks on the same splits, under the same clock and the same
@@ -22,6 +23,7 @@ examples:
   acofer bench configs/bench-quick.toml --list     what would run, and what has its row
   acofer bench --contenders                        the selectors, with their settings
   acofer bench plan.toml --retry                   failures and time-outs once more
+  acofer bench plan.toml --backend dask --scheduler tcp://HOST:8786    cells on a cluster's workers
   acofer report runs/bench-quick                   one page of what came of it
 
 Stopped, by Ctrl-C or otherwise, it goes on with the same command.
@@ -42,6 +44,15 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--retry", action="store_true", help="run cells again that failed, timed out or were skipped")
     parser.add_argument("--list", action="store_true", help="list the cells and their states, and run nothing")
     parser.add_argument("--contenders", action="store_true", help="list the selectors and their settings")
+    parser.add_argument(
+        "--backend",
+        metavar="NAME",
+        default=THREADING,
+        help=f"{THREADING}: cell by cell, here (default); {DASK}: on the workers of a Dask cluster, one a worker",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="WHERE", help="the cluster's: its address (tcp://HOST:8786), or a scheduler file"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON instead of a table")
     parser.add_argument("--quiet", action="store_true", help="show no progress")
     parser.set_defaults(run=_run, spared_by="fewer pictures or features in a setting")
@@ -52,6 +63,11 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.contenders:
         return _list_contenders()
+    check_backend(args.backend, args.scheduler)
+    if args.backend == LOKY:
+        raise ConfigError(
+            "backend: expected threading or dask: cells side by side on one machine would share its clock"
+        )
     if args.plan is None:
         raise ConfigError("expected a plan, e.g.: acofer bench configs/bench-quick.toml")
     from acofer.bench.plan import read_plan
@@ -63,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         progress("loading", 1, 1)
         if args.list:
             return _list_cells(plan, out)
-        result = _bench(plan, out, args.retry, progress)
+        result = _bench(plan, out, args, progress)
     if args.json:
         print(json.dumps({"folder": str(out), **result}))
         return 0
@@ -73,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(plan: Any, out: Path, retry: bool, progress: ProgressDisplay) -> dict[str, Any]:
+def _bench(plan: Any, out: Path, args: argparse.Namespace, progress: ProgressDisplay) -> dict[str, Any]:
     from acofer.bench.runner import run_plan
 
     def on_row(row: dict[str, Any], done: int, total: int) -> None:
@@ -89,7 +105,7 @@ def _bench(plan: Any, out: Path, retry: bool, progress: ProgressDisplay) -> dict
         )
 
     on_part = progress if sys.stderr.isatty() else None  # a log wants a line a cell, not more
-    return run_plan(plan, out, retry=retry, on_row=on_row, on_part=on_part)
+    return run_plan(plan, out, retry=args.retry, on_row=on_row, on_part=on_part, scheduler=args.scheduler)
 
 
 def _list_cells(plan: Any, out: Path) -> int:

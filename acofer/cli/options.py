@@ -25,6 +25,7 @@ _METAVARS = {
     "space": "KNOBS",
     "timeout": "TIME",
     "storage": "WHERE",
+    "scheduler": "WHERE",
 }
 _BY_KIND = {
     "int": "N",

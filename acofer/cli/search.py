@@ -32,6 +32,7 @@ examples:
   acofer search --config runs/RUN/config.toml --seed 1    a run again, with another seed
   acofer search --protocol leaky-smote-first              what SMOTE before the split would print
   acofer search --time-budget 10m                         the best that ten minutes find
+  acofer search --backend dask --scheduler tcp://HOST:8786        ants on a cluster's workers
   acofer search --resume runs/RUN                         go on after a crash, to the same result
 
 Ctrl-C (or SIGTERM) ends the search after the ants that are being scored, tests the best so far
@@ -59,7 +60,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--config", metavar="FILE", help="TOML file of options, e.g. a run folder's config.toml")
     parser.add_argument(
         "--resume", metavar="RUN", help="go on with a search that was killed; of the options only those of the machine "
-        "(workers, backend, caches, time budget) may be others than it was begun with",
+        "(workers, backend, scheduler, caches, time budget) may be others than it was begun with",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON instead of tables")
     parser.add_argument("--quiet", action="store_true", help="show no progress")

@@ -30,6 +30,7 @@ examples:
   acofer tune --storage study.journal                     run it twice: two processes, one study
   acofer tune --config RUN/config.toml --storage RUN/study.journal --trials 100
                                                           a study goes on
+  acofer tune --backend dask --scheduler tcp://HOST:8786   a trial on each worker of a cluster
   acofer search --config RUN/tune-best.toml               what came of it
 """
 _SECTIONS = {

@@ -26,9 +26,10 @@ def option(section: str, default: Any, text: str, expected: str = "", check: Che
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def choice(section: str, default: str, text: str, choices: tuple[str, ...]) -> Any:
-    """Declare an option that is one of a few words."""
-    return option(section, default, text, f"one of {', '.join(choices)}", lambda v: v in choices, choices=choices)
+def choice(section: str, default: str, text: str, choices: tuple[str, ...], **more: Any) -> Any:
+    """Declare an option that is one of a few words; `aliases` are words that are read as one of them."""
+    expected = f"one of {', '.join(choices)}"
+    return option(section, default, text, expected, lambda v: v in choices, choices=choices, **more)
 
 
 def table(section: str, expected: str = "a table", check: Check | None = None) -> Any:
@@ -101,7 +102,8 @@ def _converted(field: dataclasses.Field[Any], value: Any) -> Any:
     if value is None and "None" in kinds:
         return None
     try:
-        converted = _as_kind(kinds, value)
+        converted = field.metadata.get("aliases", {}).get(value, value) if isinstance(value, str) else value
+        converted = _as_kind(kinds, converted)
         accepted = field.metadata["check"] is None or field.metadata["check"](converted)
     except (TypeError, ValueError):
         accepted = False

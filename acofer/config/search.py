@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 from acofer.config.common import PictureOptions, name_option, out_option, seed_option, time_option
 from acofer.config.options import choice, option, table
+from acofer.workers.crew import BACKENDS, LOKY, THREADING
 
 PROTOCOLS = ("clean", "leaky-smote-first", "leaky-smote-test", "validation-as-test")
 NOT_OF_THE_OUTCOME = (
-    *("out", "name", "workers", "backend", "cache_dir", "null_draws", "all_features", "memo"),
+    *("out", "name", "workers", "backend", "scheduler", "cache_dir", "null_draws", "all_features", "memo"),
     *("time_budget", "evaluations"),
 )
 """Options that choose no subset and move no score of one, or, the last two, only say when enough is scored."""
@@ -159,7 +160,15 @@ class SearchConfig(PictureOptions):
     )  # fmt: skip
     workers: int = option("run", 0, "ants scored at once; 0: one a core", "0 or more", lambda v: v >= 0)
     backend: str = choice(
-        "run", "threads", "how workers run; the fast forest always takes threads", ("threads", "processes")
+        "run",
+        THREADING,
+        "what workers are: threads (fastest on one machine), loky (processes), or dask (a cluster's, see --scheduler); "
+        "ridge and local search always take threads",
+        BACKENDS,
+        aliases={"threads": THREADING, "processes": LOKY},  # as they were called in files that are kept
+    )
+    scheduler: str | None = option(
+        "run", None, "the Dask cluster to work on: its scheduler's address (tcp://HOST:8786), or a scheduler file"
     )
     out: str | None = out_option()
     name: str | None = name_option("the data's name")

@@ -10,6 +10,7 @@ from acofer.config.common import is_list, time_option
 from acofer.config.options import choice, option
 from acofer.config.search import SearchConfig
 from acofer.errors import ConfigError
+from acofer.workers.crew import DASK, THREADING
 
 EVALUATIONS = 60
 """Subsets a search may score where nothing is said: 20 ants for 3 iterations, as in the published system."""
@@ -91,4 +92,6 @@ class TuneConfig(SearchConfig):
     def search(self, **changes: Any) -> SearchConfig:
         """Return the options of the search alone, some of them changed; its budget is the tuning's to count."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(SearchConfig)}
+        if self.backend == DASK:  # whose workers have a trial each
+            own |= {"backend": THREADING, "scheduler": None, "workers": 0}
         return SearchConfig(**{**own, "evaluations": None, "time_budget": None, **changes})

@@ -17,6 +17,7 @@ PURPOSES = {
     "nets": "embedding pictures and training networks",
     "tune": "acofer tune",
     "bench": "the genetic algorithm, particle swarm and Boruta of acofer bench",
+    "cluster": "ants, cells and trials on the workers of a Dask cluster",
     "faces": "finding faces and cropping to them",
     "dev": "working on acofer itself",
 }
@@ -67,10 +68,10 @@ class Package:
 def looked_up(requirement: Requirement) -> Package:
     """Look a package up, without importing it."""
     try:
-        version = metadata.version(requirement.name)
+        version: str | None = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
         return Package(requirement, None, MISSING, "not installed")
-    except OSError:  # where importlib_metadata is loaded, it looks up in the standard library's stead
+    except (OSError, KeyError):  # what importlib_metadata, which Dask brings, raises in place of returning nothing
         version = None
     if not version:
         return Package(requirement, None, BROKEN, "its metadata are damaged")

@@ -24,7 +24,9 @@ from acofer.scoring.metrics import METRICS, confusion
 
 _TIE = 1e-6
 """Outputs are kept in single precision, by which two that were not quite the same may become so."""
-_NOT_OF_THE_OUTCOME = ("seed", "split_seed", "out", "name", "workers", "backend", "cache_dir", "memo", "null_draws")
+_NOT_OF_THE_OUTCOME = (
+    *("seed", "split_seed", "out", "name", "workers", "backend", "scheduler", "cache_dir", "memo", "null_draws"),
+)
 _OF_THE_CLASSIFIER = ("balance", "scorer", "classifier", "trees", "penalty", "scorer_params", "classifier_params")
 _RANKINGS = {"importance": "forest-importance", "f": "anova-f", "mi": "mutual-information"}
 _POOLED = {"flatten": "flattened", "avg": "averaged"}

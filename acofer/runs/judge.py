@@ -224,6 +224,8 @@ def _fast(
         METRICS[config.metric],
         n_classes=n_classes,
         n_jobs=n_jobs,
+        backend=config.backend,
+        scheduler=config.scheduler,
         seed=seed,
         is_race=config.race == "on",
         memo=memo,
@@ -255,6 +257,7 @@ def _any(config: SearchConfig, estimator: Any, material: Material, n_classes: in
         classes=np.arange(n_classes),
         n_jobs=config.n_jobs,
         backend=config.backend,
+        scheduler=config.scheduler,
         seed=config.seed,
     )
     model = _parallel(estimator, config.n_jobs)

@@ -46,8 +46,12 @@ from acofer.runs.room import Shape, check_room
 from acofer.runs.search_folder import SearchFolder
 from acofer.runs.verdict import ALL, COLONY, FORWARD, TOP, Trial, null_subsets, run_trial
 from acofer.stopping import Stop
+from acofer.workers.crew import DASK, check_cluster
 
-MAY_CHANGE = {*("workers", "backend", "cache_dir", "memo", "time_budget"), *("data", "ferplus", "weights")}
+MAY_CHANGE = {
+    *("workers", "backend", "scheduler", "cache_dir", "memo", "time_budget"),
+    *("data", "ferplus", "weights"),
+}
 """Options that a search may be gone on with: they move no figure, or say where something lies that has a digest."""
 Kind = TypeVar("Kind", bound=SearchConfig)
 
@@ -105,6 +109,7 @@ def run_search(
         Where it was interrupted at once; the message says how to go on.
     """
     check_protocol(config)  # what can be known before hours are spent is said before
+    check_cluster(config.backend, config.scheduler)
     config = placed(config.settled())
     check_classifiers(config)
     folder = SearchFolder(config.out, config.name or _short_name(config.data), _as_kept(config))
@@ -137,6 +142,7 @@ def resume_search(
     folder = SearchFolder.unfinished(place)
     try:
         config, kept = _changed(folder, dict(changes or {})), folder.checkpoint()
+        check_cluster(config.backend, config.scheduler)
         _check_same("the configuration", _outcome_of(config), kept.get("configuration"), folder)
         run = _Run(config, folder, progress or silence, stop, kept)
     except BaseException:
@@ -148,6 +154,8 @@ def resume_search(
 def _changed(folder: SearchFolder, changes: dict[str, Any]) -> SearchConfig:
     """Return the configuration that the search began with, but for what may be another now."""
     began = folder.config()
+    if changes.get("backend", DASK) != DASK:
+        changes.setdefault("scheduler", None)  # a search that began on a cluster goes on without
     given = SearchConfig(**(vars(began) | changes)).settled()
     for name in changes.keys() - MAY_CHANGE:
         before, now = getattr(began, name), getattr(given, name)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,6 +17,7 @@ from acofer.errors import ConfigError, DataError, nearest
 from acofer.records import SubsetScore
 from acofer.scoring.metrics import Metric
 from acofer.scoring.protocol import Fold, IndexArray, OnScore, subset_score, validation_blocks
+from acofer.workers.crew import THREADING, crew_of
 
 Judge = Callable[[Any, NDArray, NDArray], float]
 """A scikit-learn scorer: ``judge(fitted estimator, X, y)``, larger is better."""
@@ -21,8 +25,6 @@ Judge = Callable[[Any, NDArray, NDArray], float]
 EMBEDDING_BINS = 32
 """Bins of the fast forest on a network's features: as accurate as 16, 64 or 128 there (benchmarks/steps.py). Tables of
 few features want more, so the classifier's own default is higher."""
-
-BACKENDS = {"threads": "threading", "processes": "loky"}
 
 
 class EstimatorScorer:
@@ -41,7 +43,10 @@ class EstimatorScorer:
         All classes, sorted; only for a `Metric`.
     n_jobs : int
         Workers; the scores do not depend on it.
-    backend : {"threads", "processes"}
+    backend : {"threading", "loky", "dask"}
+        What workers are: threads, processes of this machine, or those of a Dask cluster.
+    scheduler : str, optional
+        Of Dask: its address, or the path of its scheduler file.
     seed : int
         Of the blocks.
     """
@@ -56,39 +61,32 @@ class EstimatorScorer:
         *,
         classes: NDArray | None = None,
         n_jobs: int = 1,
-        backend: str = "threads",
+        backend: str = THREADING,
+        scheduler: str | None = None,
         seed: int = 0,
     ) -> None:
-        if backend not in BACKENDS:
-            raise ConfigError(
-                f"backend: expected one of {', '.join(BACKENDS)}; got {backend!r}; {nearest(backend, BACKENDS)}"
-            )
-        self._estimator = estimator
-        self._folds = list(folds)
-        self._metric = metric
-        self._classes = np.empty(0) if classes is None else classes
-        self._n_jobs = n_jobs
-        self._backend = backend
-        self._blocks = [validation_blocks(folds[0].y_validation, seed)] if len(folds) == 1 else None
+        blocks = validation_blocks(folds[0].y_validation, seed) if len(folds) == 1 else None
+        measure = _Measure(estimator, list(folds), metric, np.empty(0) if classes is None else classes, blocks)
+        self._crew = crew_of(backend, n_jobs, scheduler, measure)
+        weakref.finalize(self, self._crew.close)
         self.metric_name = metric.name if isinstance(metric, Metric) else getattr(metric, "_score_name", "score")
         self.greater_is_better = metric.greater_is_better if isinstance(metric, Metric) else True
 
     def score(self, subsets: Sequence[IndexArray], on_score: OnScore | None = None) -> list[SubsetScore]:
         """Score the subsets; see `acofer.scoring.protocol.SubsetScorer`."""
-        from joblib import Parallel, delayed
-
         done: list[SubsetScore | None] = [None] * len(subsets)
         largest_first = sorted(range(len(subsets)), key=lambda i: -len(subsets[i]))  # so that no worker ends late
-        pool = Parallel(self._n_jobs, backend=BACKENDS[self._backend], return_as="generator_unordered", batch_size=1)
-        for position, score in pool(delayed(self._numbered)(i, subsets[i]) for i in largest_first):
-            done[position] = score
-            if on_score is not None:
-                on_score(position, score)
+        with closing(self._crew.run(_measured, ((subsets[i],) for i in largest_first))) as measured:
+            for number, numbers in measured:
+                position = largest_first[number]
+                done[position] = score = self._score(subsets[position], *numbers)
+                if on_score is not None:
+                    on_score(position, score)
         return [score for score in done if score is not None]
 
     def finish(self, indices: IndexArray) -> SubsetScore:
         """Score one subset in full; here every score is."""
-        return self._score_one(indices)
+        return self.score([indices])[0]
 
     def state(self) -> dict[str, Any]:
         """Return nothing: no score depends on another."""
@@ -97,31 +95,40 @@ class EstimatorScorer:
     def restore(self, state: dict[str, Any]) -> None:
         """Do nothing."""
 
-    def _numbered(self, position: int, indices: IndexArray) -> tuple[int, SubsetScore]:
-        return position, self._score_one(indices)
+    def _score(self, indices: IndexArray, value: float, parts: NDArray[np.float64], seconds: float) -> SubsetScore:
+        return subset_score(indices, value, parts, self.greater_is_better, seconds)
 
-    def _score_one(self, indices: IndexArray) -> SubsetScore:
-        start = time.perf_counter()
-        if self._blocks is not None:
-            value, parts = self._score_blocks(self._folds[0], indices, self._blocks[0])
-        else:
-            parts = np.array([self._score_fold(fold, indices) for fold in self._folds])
-            value = float(parts.mean())
-        return subset_score(indices, value, parts, self.greater_is_better, time.perf_counter() - start)
 
-    def _score_fold(self, fold: Fold, indices: IndexArray) -> float:
+@dataclass(frozen=True)
+class _Measure:
+    """What subsets are measured by; every worker has one."""
+
+    estimator: Any
+    folds: list[Fold]
+    metric: Metric | Judge
+    classes: NDArray
+    blocks: list[NDArray[np.int64]] | None  # of the only fold's validation rows
+
+    def of(self, indices: IndexArray) -> tuple[float, NDArray[np.float64]]:
+        """Return a subset's value and those of its folds, or of its blocks."""
+        if self.blocks is not None:
+            return self._of_blocks(self.folds[0], indices, self.blocks)
+        parts = np.array([self._of_fold(fold, indices) for fold in self.folds])
+        return float(parts.mean()), parts
+
+    def _of_fold(self, fold: Fold, indices: IndexArray) -> float:
         return self._judged(self._fitted(fold, indices), fold.validation(indices), fold.y_validation)
 
-    def _score_blocks(
+    def _of_blocks(
         self, fold: Fold, indices: IndexArray, blocks: list[NDArray[np.int64]]
     ) -> tuple[float, NDArray[np.float64]]:
-        """Score the whole validation part and each of its blocks, predicting once where the metric allows it."""
+        """Measure the whole validation part and each of its blocks, predicting once where the metric allows it."""
         model = self._fitted(fold, indices)
         X, y = fold.validation(indices), fold.y_validation
-        if not isinstance(self._metric, Metric):
+        if not isinstance(self.metric, Metric):
             return self._judged(model, X, y), np.array([self._judged(model, X[b], y[b]) for b in blocks])
-        proba, true = class_probabilities(model, X, self._classes), np.searchsorted(self._classes, y)
-        return self._metric.of(true, proba), np.array([self._metric.of(true[b], proba[b]) for b in blocks])
+        proba, true = class_probabilities(model, X, self.classes), np.searchsorted(self.classes, y)
+        return self.metric.of(true, proba), np.array([self.metric.of(true[b], proba[b]) for b in blocks])
 
     def _fitted(self, fold: Fold, indices: IndexArray) -> Any:
         from sklearn.base import clone
@@ -129,14 +136,21 @@ class EstimatorScorer:
         X, y, weight = fold.train(indices)
         weights = {} if weight is None else {"sample_weight": weight}
         try:
-            return clone(self._estimator).fit(X, y, **weights)
+            return clone(self.estimator).fit(X, y, **weights)
         except ValueError as error:
-            raise DataError(f"{type(self._estimator).__name__} cannot be fitted on {X.shape}; {error}") from error
+            raise DataError(f"{type(self.estimator).__name__} cannot be fitted on {X.shape}; {error}") from error
 
     def _judged(self, model: Any, X: NDArray, y: NDArray) -> float:
-        if isinstance(self._metric, Metric):
-            return self._metric.of(np.searchsorted(self._classes, y), class_probabilities(model, X, self._classes))
-        return float(self._metric(model, X, y))
+        if isinstance(self.metric, Metric):
+            return self.metric.of(np.searchsorted(self.classes, y), class_probabilities(model, X, self.classes))
+        return float(self.metric(model, X, y))
+
+
+def _measured(measure: _Measure, indices: IndexArray) -> tuple[float, NDArray[np.float64], float]:
+    """Return a subset's value, those of its parts, and what that took; done by workers."""
+    start = time.perf_counter()
+    value, parts = measure.of(indices)
+    return value, parts, time.perf_counter() - start
 
 
 def class_probabilities(model: Any, X: NDArray, classes: NDArray) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ import itertools
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from acofer.scoring.protocol import (
     validation_blocks,
 )
 from acofer.scoring.race import hopeless, rungs
+from acofer.workers.crew import THREADING, Crew, as_far_as_wanted, crew_of
 
 FloatArray = NDArray[np.float64]
 
@@ -119,11 +121,18 @@ class _Runner:
 
 
 class _Bed:
-    """The trees that one runner grows on one fold to reach a rung, in spans; packed by threads before."""
+    """The trees that one runner grows on one fold to reach a rung, in spans."""
 
-    def __init__(self, runner: _Runner, fold: int, spans: list[slice], nursery: Nursery) -> None:
+    def __init__(self, runner: _Runner, fold: int, spans: list[slice]) -> None:
         self.runner, self.fold, self.spans = runner, fold, spans
         self.grown: dict[int, FloatArray] = {}
+
+
+class _PackedBed(_Bed):
+    """A bed that threads pack before they grow its trees."""
+
+    def __init__(self, runner: _Runner, fold: int, spans: list[slice], nursery: Nursery) -> None:
+        super().__init__(runner, fold, spans)
         self._nursery = nursery
         self._parts = list(nursery.packing())
         self._unpacked = len(self._parts)
@@ -148,6 +157,45 @@ class _Bed:
         return self._nursery
 
 
+_Votes = tuple[_Bed, int, FloatArray, float]
+"""A bed, the first tree of one of its spans, that span's votes, and what they took."""
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What trees grow on and by; every worker has one."""
+
+    forest: HistForestClassifier
+    folds: list[BinnedFold]
+    streams: NDArray[np.uint64]
+    n_classes: int
+
+    def nursery(self, fold: int, indices: IndexArray) -> Nursery:
+        """Return what a subset's trees grow from, to be packed."""
+        own = self.folds[fold]
+        return self.forest.nursery(
+            own.bins, own.train, own.y_train, self.n_classes, indices, own.weight, is_packed_later=True
+        )
+
+    def votes(self, nursery: Nursery, fold: int, span: slice) -> FloatArray:
+        """Grow a span of trees and return their votes."""
+        trees = [nursery.grow(stream)[0] for stream in self.streams[span]]
+        return votes_of(trees, self.folds[fold].validation, self.n_classes)
+
+
+def _grown(ground: _Ground, fold: int, indices: IndexArray, spans: list[slice]) -> list[tuple[int, FloatArray, float]]:
+    """Return of each span where it starts, its votes, and what they took; done by workers that are no threads."""
+    nursery = ground.nursery(fold, indices)
+    for pack in nursery.packing():
+        pack()
+    grown = []
+    for span in spans:
+        start = time.perf_counter()
+        votes = ground.votes(nursery, fold, span)
+        grown.append((span.start, votes, time.perf_counter() - start))
+    return grown
+
+
 class ForestScorer:
     """Scores subsets with the fast forest.
 
@@ -160,7 +208,12 @@ class ForestScorer:
     metric : Metric
     n_classes : int
     n_jobs : int, optional
-        Threads, as in scikit-learn; the scores do not depend on it.
+        Workers, as in scikit-learn; the scores do not depend on them.
+    backend : {"threading", "loky", "dask"}
+        What workers are: threads, which are fastest on one machine, processes, or those of a Dask cluster. One subset
+        by itself is always grown by threads.
+    scheduler : str, optional
+        Of Dask: its address, or the path of its scheduler file.
     seed : int
         Of the blocks.
     is_race : bool
@@ -185,6 +238,8 @@ class ForestScorer:
         *,
         n_classes: int,
         n_jobs: int | None = None,
+        backend: str = THREADING,
+        scheduler: str | None = None,
         seed: int = 0,
         is_race: bool = True,
         memo: Path | None = None,
@@ -196,11 +251,14 @@ class ForestScorer:
         self._forest = forest
         self._folds = list(folds)
         self._metric = metric
-        self._n_classes = n_classes
         self._n_jobs = n_jobs
         self._rungs = rungs(forest.n_estimators)
         self._raced = self._rungs if is_race else self._rungs[-1:]
-        self._streams = tree_seeds(forest.random_state, forest.n_estimators)
+        streams = tree_seeds(forest.random_state, forest.n_estimators)
+        self._ground = _Ground(forest, self._folds, streams, n_classes)
+        self._crew = None if backend == THREADING else crew_of(backend, n_jobs, scheduler, self._ground)
+        if self._crew is not None:
+            weakref.finalize(self, self._crew.close)
         self._blocks = validation_blocks(folds[0].y_validation, seed) if len(folds) == 1 else None
         self._memo = None if memo is None else ScoreMemo(memo, self._context())
         if self._memo is not None:
@@ -311,30 +369,50 @@ class ForestScorer:
             runner.scores.append(known)
             self.tally.remembered += (trees - reached) * len(self._folds)
             tell(runner.position, runner.scores[-1])
-        for runner in self._grown(growing, trees):
-            runner.scores.append(self._scored(runner, trees))
-            if self._memo is not None:
-                self._memo.put(runner.scores[-1], trees)
-            tell(runner.position, runner.scores[-1])
+        with closing(self._grown(growing, trees)) as grown:
+            for runner in grown:
+                runner.scores.append(self._scored(runner, trees))
+                if self._memo is not None:
+                    self._memo.put(runner.scores[-1], trees)
+                tell(runner.position, runner.scores[-1])
 
-    def _grown(self, runners: list[_Runner], trees: int) -> Iterator[_Runner]:
-        """Grow the runners' trees up to so many, in threads, and yield each as it is done."""
-        pool = Parallel(self._n_jobs, backend="threading", return_as="generator_unordered", batch_size=1)
+    def _grown(self, runners: list[_Runner], trees: int) -> Generator[_Runner]:
+        """Grow the runners' trees up to so many, and yield each runner as it is done."""
+        crew = self._crew if len(runners) > 1 else None  # one by itself is done before others have heard of it
+        grown = self._in_threads(runners, trees) if crew is None else self._by_crew(crew, runners, trees)
         beds_left = {id(runner): len(self._folds) for runner in runners}
-        for bed, first, votes, seconds in filter(None, pool(self._tasks(runners, trees))):
-            bed.grown[first] = votes
-            bed.runner.seconds += seconds
-            if len(bed.grown) < len(bed.spans):
-                continue
-            for span in bed.spans:  # always in this order: sums of class shares round
-                bed.runner.votes[bed.fold] = bed.runner.votes[bed.fold] + bed.grown[span.start]
-                self.tally.grown += span.stop - span.start
-            beds_left[id(bed.runner)] -= 1
-            if not beds_left[id(bed.runner)]:
-                bed.runner.n_trees = trees
-                yield bed.runner
-                if self._on_work is not None:
-                    self._on_work()
+        with closing(grown):
+            for bed, first, votes, seconds in grown:
+                bed.grown[first] = votes
+                bed.runner.seconds += seconds
+                if len(bed.grown) < len(bed.spans):
+                    continue
+                for span in bed.spans:  # always in this order: sums of class shares round
+                    bed.runner.votes[bed.fold] = bed.runner.votes[bed.fold] + bed.grown[span.start]
+                    self.tally.grown += span.stop - span.start
+                beds_left[id(bed.runner)] -= 1
+                if not beds_left[id(bed.runner)]:
+                    bed.runner.n_trees = trees
+                    yield bed.runner
+                    if self._on_work is not None:
+                        self._on_work()
+
+    def _in_threads(self, runners: list[_Runner], trees: int) -> Generator[_Votes]:
+        pool = Parallel(self._n_jobs, backend="threading", return_as="generator_unordered", batch_size=1)
+        yield from filter(None, as_far_as_wanted(pool(self._tasks(runners, trees))))
+
+    def _by_crew(self, crew: Crew, runners: list[_Runner], trees: int) -> Generator[_Votes]:
+        """Have a crew grow them, a bed a task; where there are fewer beds than workers, a part of one."""
+        beds = [
+            _Bed(runner, fold, self._spans(runner.n_trees, trees))
+            for runner in runners
+            for fold in range(len(self._folds))
+        ]
+        n_parts = max(1, crew.size // len(beds))
+        parts = [(bed, spans) for bed in beds for spans in _cut(bed.spans, n_parts)]
+        with closing(crew.run(_grown, ((bed.fold, bed.runner.indices, spans) for bed, spans in parts))) as grown:
+            for position, votes in grown:
+                yield from ((parts[position][0], *own) for own in votes)
 
     def _tasks(self, runners: list[_Runner], trees: int) -> Iterator[Any]:
         """Yield what threads do, in order: each bed is packed while the one before it grows.
@@ -342,23 +420,23 @@ class ForestScorer:
         So a bed has been packed, or is being packed, when its trees start, and no more matrices are held than
         threads are busy with.
         """
-        waiting: _Bed | None = None
+        waiting: _PackedBed | None = None
         for runner in runners:
             for fold in range(len(self._folds)):
-                bed = _Bed(runner, fold, self._spans(runner.n_trees, trees), self._nursery(fold, runner.indices))
+                nursery = self._ground.nursery(fold, runner.indices)
+                bed = _PackedBed(runner, fold, self._spans(runner.n_trees, trees), nursery)
                 yield from (delayed(part)() for part in bed.packing())
                 yield from self._growing(waiting)
                 waiting = bed
         yield from self._growing(waiting)
 
-    def _growing(self, bed: _Bed | None) -> Iterator[Any]:
+    def _growing(self, bed: _PackedBed | None) -> Iterator[Any]:
         return (delayed(self._grow)(bed, span) for span in ([] if bed is None else bed.spans))
 
-    def _grow(self, bed: _Bed, span: slice) -> tuple[_Bed, int, FloatArray, float]:
+    def _grow(self, bed: _PackedBed, span: slice) -> _Votes:
         nursery = bed.nursery()
         start = time.perf_counter()
-        trees = [nursery.grow(stream)[0] for stream in self._streams[span]]
-        votes = votes_of(trees, self._folds[bed.fold].validation, self._n_classes)
+        votes = self._ground.votes(nursery, bed.fold, span)
         return bed, span.start, votes, time.perf_counter() - start
 
     def _spans(self, first: int, last: int) -> list[slice]:
@@ -367,12 +445,6 @@ class ForestScorer:
         for low, high in itertools.pairwise(sorted(stops)):
             stops.update(range(low, high, _TREES_A_TASK))
         return [slice(a, b) for a, b in itertools.pairwise(sorted(stops)) if first <= a < last]
-
-    def _nursery(self, fold: int, indices: IndexArray) -> Nursery:
-        own = self._folds[fold]
-        return self._forest.nursery(
-            own.bins, own.train, own.y_train, self._n_classes, indices, own.weight, is_packed_later=True
-        )
 
     def _scored(self, runner: _Runner, trees: int) -> SubsetScore:
         floor = _UNSURE / trees if trees < self._rungs[-1] else 0.0
@@ -399,6 +471,12 @@ class ForestScorer:
             metric=[self.metric_name, LOG_LOSS_FLOOR],
             blocks=self._blocks,
         )
+
+
+def _cut(spans: list[slice], n_parts: int) -> list[list[slice]]:
+    """Cut spans into so many parts, or as many as there are spans, of about the same number of spans."""
+    ends = np.linspace(0, len(spans), min(n_parts, len(spans)) + 1).astype(int).tolist()
+    return [spans[a:b] for a, b in itertools.pairwise(ends)]
 
 
 def _tell_nobody(_position: int, _score: SubsetScore) -> None:

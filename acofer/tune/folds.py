@@ -83,6 +83,10 @@ class OuterFold:
         self._judge: tuple[dict[str, Any], Judge] | None = None
         self._known: dict[bytes, float] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return its rows, to be sent; whoever gets them makes judge and heuristics anew."""
+        return {**vars(self), "_heuristics": {}, "_judge": None, "_known": {}}
+
     def choose(self, search: Search, on_score: OnScore) -> IndexArray:
         """Return what a search chooses; `on_score` is told after every batch.
 

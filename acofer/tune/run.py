@@ -45,6 +45,8 @@ from acofer.tune.record import (
 from acofer.tune.space import check_contender, space_of
 from acofer.tune.study import Study, import_optuna
 from acofer.tune.trials import Trials
+from acofer.workers.cluster import ClusterCrew
+from acofer.workers.crew import DASK, check_cluster
 
 JOURNAL = "study.journal"
 ENOUGH, LATE, FAILED = "trials", "timeout", "failed"
@@ -100,6 +102,7 @@ def run_tune(
     import_optuna()
     selector = selector_named(config.contender)
     config = _placed(config.settled())
+    check_cluster(config.backend, config.scheduler)
     check_contender(config, selector)
     check_classifiers(config)
     space_of(config, selector)  # what can be known before hours are spent is said before
@@ -152,11 +155,12 @@ class _Tuning:
                 compile_for(dataclasses.replace(on.config, heuristic=heuristic))
             folds = outer_folds(on.config, on.embeddings.values, on.images.labels, on.split.train, on.images.n_classes)
         trials = Trials(on.config, on.selector, folds)
+        crew = self._crew(trials)
         ended, fault = FAILED, None
         with self._watch.stage("trials"):
             try:
                 with stop.heeded():
-                    ended = self._run_trials(trials, stop)
+                    ended = self._run_trials(trials, crew, stop)
             except BaseException as error:
                 if self._study.best(self._study.trials()) is None:
                     raise
@@ -164,29 +168,46 @@ class _Tuning:
                     ended = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
                 else:
                     fault = error
+            finally:
+                if crew is not None:
+                    crew.close()
         result = self._written(ended)
         if fault is not None:
             warnings.warn(f"a trial failed; what was found before is kept in {result.folder}", stacklevel=2)
             raise fault
         return result
 
-    def _run_trials(self, trials: Trials, stop: Stop) -> str:
+    def _crew(self, trials: Trials) -> ClusterCrew | None:
+        """Return who runs trials at once, where that is a cluster."""
+        if self._config.backend != DASK:
+            return None
+        assert self._config.scheduler is not None  # noqa: S101 - for the type checker
+        return ClusterCrew(self._config.scheduler, trials, is_alone=True)
+
+    def _run_trials(self, trials: Trials, crew: ClusterCrew | None, stop: Stop) -> str:
         """Run trials until there are enough, and return why no more are begun."""
         timeout = None if self._config.timeout is None else seconds_of(self._config.timeout)
         start, before, done = time.monotonic(), _finished(self._study), 0
+        at_once = 1 if crew is None else self._config.workers or crew.size  # also where workers die, or come
         while stop.reason is None:
             if timeout is not None and time.monotonic() - start >= timeout:
                 return LATE
-            if _finished(self._study) >= self._config.trials:
+            left = self._config.trials - _finished(self._study)
+            if left <= 0:
                 if self._study.defaults() is not None:
                     return ENOUGH
                 self._study.add_defaults()
             total = max(self._config.trials - before, done + 1) * trials.n_steps
-            trial = trials.run(self._study, partial(self._tell, done * trials.n_steps, total))
-            done += 1
+            tell = partial(self._tell, done * trials.n_steps, total)
+            if crew is None:
+                ended = [trials.run(self._study, tell)]
+            else:
+                ended = trials.run_together(self._study, crew, max(1, min(left, at_once)), tell)
+            done += len(ended)
             self._progress("tuning", done * trials.n_steps, total)
             if self._on_trial is not None:
-                self._on_trial(trial_news(self._study, trial.number))
+                for trial in ended:
+                    self._on_trial(trial_news(self._study, trial.number))
         return stop.reason
 
     def _tell(self, before: int, total: int, step: int) -> None:

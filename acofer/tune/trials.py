@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +19,12 @@ from acofer.config.tune import TuneConfig
 from acofer.tune.folds import SCORER_KNOBS, OuterFold, Search
 from acofer.tune.space import fixed_knobs
 from acofer.tune.study import Study, Trial, steps_of_fold
+from acofer.workers.crew import Crew
 
 OnStep = Callable[[int], None]
 """Called with the steps that a trial has done."""
+Tell = Callable[["Seen"], None]
+"""Called after each step of a trial; what it raises ends the trial."""
 
 
 class _Pruned(Exception):  # noqa: N818 - it is not an error
@@ -89,23 +95,58 @@ class Trials:
         Whatever interrupts it, it does not stay open in the study.
         """
         trial, knobs = study.ask()
-        default = study.defaults()
-        reference = None if default is None else default.user_attrs["curves"]
-        seen, start = Seen([], [], [], []), time.perf_counter()
-        state, value = "fail", None
-        try:
-            for number in range(len(self._folds)):
-                self._search(number, knobs, seen, _Teller(study, trial, reference, seen, self._n_steps, on_step))
-            state, value = "complete", float(np.mean(seen.folds))
-        except _Pruned:
-            state = "pruned"
-        finally:
-            seen.seconds = round(time.perf_counter() - start, 3)
-            kept = {"folds": seen.folds} | {name: getattr(seen, name) for name in Seen.__dataclass_fields__}
-            study.tell(trial, state, value, kept)
+        with _Ending(study, trial) as ending:
+            ending.seen = seen = Seen([], [], [], [])
+            self._play(knobs, seen, _Teller(study, trial, _reference(study), self._n_steps, on_step))
         return trial
 
-    def _search(self, number: int, knobs: Mapping[str, Any], seen: Seen, tell: Callable[[], None]) -> None:
+    def run_together(self, study: Study, crew: Crew, n_trials: int, on_step: OnStep) -> list[Trial]:
+        """Run the study's next trials at once, each by a worker, and return them.
+
+        They are asked for together and told in their order, step by step, when all have ended. So what the study
+        comes to depends on how many they are, and not on who is done first; whoever is pruned then has spared no time.
+        """
+        asked = [study.ask() for _ in range(n_trials)]
+        played: dict[int, list[Seen] | Exception] = {}
+        try:
+            with closing(crew.run(played_by, ((knobs,) for _, knobs in asked))) as outcomes:
+                for position, outcome in outcomes:
+                    played[position] = outcome
+                    on_step(len(played) * self.n_steps)
+        finally:
+            faults = [self._told(study, trial, played.get(place)) for place, (trial, _) in enumerate(asked)]
+        for fault in filter(None, faults):
+            raise fault
+        return [trial for trial, _ in asked]
+
+    def _told(self, study: Study, trial: Trial, played: list[Seen] | Exception | None) -> Exception | None:
+        """Tell the study what a worker has seen, as if it were seen now; return what failed."""
+        with suppress(_Interrupted), _Ending(study, trial) as ending:
+            if not isinstance(played, list):
+                raise _Interrupted
+            tell = _Teller(study, trial, _reference(study), self._n_steps, lambda _: None)
+            for seen in played:
+                ending.seen = seen
+                tell(seen)
+        return played if isinstance(played, Exception) else None
+
+    def played(self, knobs: Mapping[str, Any]) -> list[Seen]:
+        """Return what a trial has seen after each of its steps; nobody prunes it."""
+        steps: list[Seen] = []
+        self._play(knobs, Seen([], [], [], []), lambda seen: steps.append(copy.deepcopy(seen)))
+        return steps
+
+    def _play(self, knobs: Mapping[str, Any], seen: Seen, tell: Tell) -> None:
+        start = time.perf_counter()
+
+        def tell_in_time(seen: Seen) -> None:
+            seen.seconds = round(time.perf_counter() - start, 3)
+            tell(seen)
+
+        for number in range(len(self._folds)):
+            self._search(number, knobs, seen, tell_in_time)
+
+    def _search(self, number: int, knobs: Mapping[str, Any], seen: Seen, tell: Tell) -> None:
         fold, curve = self._folds[number], list[float]()
         seen.curves.append(curve)
         seen.evaluations.append(0)
@@ -118,12 +159,12 @@ class Trials:
             if self._config.pruner == "off" or passed <= len(curve):
                 return
             _reach(curve, passed, fold.value(counting.archive.best.indices))
-            tell()
+            tell(seen)
 
         indices = fold.choose(self._searched(knobs), look)
         _reach(curve, self._n_steps, fold.value(indices))
         seen.features.append(len(indices))
-        tell()
+        tell(seen)
 
     def _passed(self, counting: CountingScorer) -> int:
         """Return how many steps a search has passed; the last one ends with its choice."""
@@ -151,6 +192,48 @@ def _reach(curve: list[float], step: int, value: float) -> None:
     curve += [before] * (step - len(curve) - 1) + [value]
 
 
+def _reference(study: Study) -> list[list[float]] | None:
+    default = study.defaults()
+    return None if default is None else default.user_attrs["curves"]
+
+
+class _Interrupted(Exception):  # noqa: N818 - it is not an error
+    """Ends a trial of which nothing came."""
+
+
+class _Ending:
+    """Ends a trial in the study, whatever ends it here: complete, pruned or failed, with what it has seen."""
+
+    def __init__(self, study: Study, trial: Trial) -> None:
+        self._study, self._trial = study, trial
+        self.seen = Seen([], [], [], [])
+
+    def __enter__(self) -> _Ending:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> bool:
+        seen, state, value = self.seen, "fail", None
+        if kind is None:
+            state, value = "complete", float(np.mean(seen.folds))
+        elif kind is _Pruned:
+            state = "pruned"
+        kept = {"folds": seen.folds} | {name: getattr(seen, name) for name in Seen.__dataclass_fields__}
+        self._study.tell(self._trial, state, value, kept)
+        return kind is _Pruned
+
+
+_alone = threading.Lock()
+
+
+def played_by(trials: Trials, knobs: Mapping[str, Any]) -> list[Seen] | Exception:
+    """Play a trial in a worker, one at a time; what fails is returned, for others are under way."""
+    with _alone:
+        try:
+            return trials.played(knobs)
+        except Exception as error:
+            return error
+
+
 @dataclass(frozen=True)
 class _Teller:
     """Tells the study what a trial has reached, and ends it where the study says so."""
@@ -158,20 +241,19 @@ class _Teller:
     study: Study
     trial: Trial
     reference: list[list[float]] | None
-    seen: Seen
     n_steps: int
     on_step: OnStep
 
-    def __call__(self) -> None:
-        done = (len(self.seen.curves) - 1) * self.n_steps + len(self.seen.curves[-1])
+    def __call__(self, seen: Seen) -> None:
+        done = (len(seen.curves) - 1) * self.n_steps + len(seen.curves[-1])
         self.on_step(done)
         if self.reference is None:
             return
         is_over = done == self.n_steps * len(self.reference)
-        if self.study.report(self.trial, self._value(self.reference), done) and not is_over:
+        if self.study.report(self.trial, self._value(seen, self.reference), done) and not is_over:
             raise _Pruned
 
-    def _value(self, reference: list[list[float]]) -> float:
+    def _value(self, seen: Seen, reference: list[list[float]]) -> float:
         """Return the mean over all folds that a trial has in prospect; see `Trials`."""
-        leads = [curve[-1] - other[len(curve) - 1] for curve, other in zip(self.seen.curves, reference, strict=False)]
+        leads = [curve[-1] - other[len(curve) - 1] for curve, other in zip(seen.curves, reference, strict=False)]
         return float((np.sum([curve[-1] for curve in reference]) + np.sum(leads)) / len(reference))

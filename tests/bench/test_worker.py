@@ -3,7 +3,6 @@
 import itertools
 import json
 import multiprocessing
-import os
 import threading
 import time
 from pathlib import Path
@@ -113,15 +112,6 @@ def test_a_process_stays_for_its_problem_and_comes_back_when_it_has_died(made_pr
     own.close()
     own.close()
     assert not multiprocessing.active_children()
-
-
-def test_an_orphan_ends_itself(monkeypatch):
-    ended, pids = [], iter([5, 5, 1])
-    monkeypatch.setattr(os, "getppid", lambda: next(pids))
-    monkeypatch.setattr(time, "sleep", nobody)
-    monkeypatch.setattr(os, "_exit", ended.append)
-    worker._end_with(5)
-    assert ended == [1]
 
 
 # In this process.

@@ -72,7 +72,7 @@ def test_an_error_that_must_be_minimised_is_minimised(data, row_folds):
     assert good.utility > poor.utility
 
 
-@pytest.mark.parametrize(("n_jobs", "backend"), [(2, "threads"), (2, "processes")])
+@pytest.mark.parametrize(("n_jobs", "backend"), [(2, "threading"), (2, "loky")])
 def test_scores_do_not_depend_on_workers(data, row_folds, n_jobs, backend):
     y = data[1]
     model = RandomForestClassifier(7, random_state=0)
@@ -131,5 +131,5 @@ def test_an_estimator_that_cannot_be_fitted_says_so(data):
 
 
 def test_unknown_backend(row_folds):
-    with pytest.raises(ConfigError, match="did you mean 'threads'"):
+    with pytest.raises(ConfigError, match="did you mean 'threading'"):
         EstimatorScorer(LogisticRegression(), row_folds, get_scorer("accuracy"), backend="thread")
