@@ -1,7 +1,7 @@
 """Rubbish in: what acofer makes of files that were damaged, or made to hurt; a row for each kind of file.
 
     pip install -r benchmarks/requirements.txt        # atheris; without it, changes are drawn and not led by coverage
-    python benchmarks/rubbish.py --inputs 1000000     # the recorded run: more than an hour on one core
+    python benchmarks/rubbish.py --inputs 1_000_000 --keep   # the recorded run: hours on one core
     python benchmarks/rubbish.py --seconds 5          # five seconds of each kind
     python benchmarks/rubbish.py --only plan,memo --inputs 20000 --engine plain
 
@@ -199,14 +199,14 @@ def main() -> None:
         inputs = max(args.least, round(args.inputs * known[name].share / parts)) if args.inputs else sys.maxsize
         state = _tried(name, inputs, args)
         rows.append(_row(name, state, args))
+        if args.keep:  # at once: the whole takes hours
+            append("rubbish", rows[-1:])
         print_table(rows[-1:])
         for finding in sorted(set(state.findings))[:20]:
-            print(f"    {finding}")
+            print(f"    {finding}", flush=True)
     print()
     print_table(rows)
     print(f"{sum(row['inputs'] for row in rows):,} inputs, {sum(row['findings'] for row in rows):,} findings")
-    if not args.unrecorded:
-        append("rubbish", rows)
 
 
 def _row(name: str, state: State, args: argparse.Namespace) -> dict[str, Any]:
@@ -314,7 +314,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--found", default="rubbish-found", help="folder for what found something")
     parser.add_argument("--scratch", help="folder for all that is read; one in memory wears no disk")
-    parser.add_argument("--unrecorded", action="store_true", help="add no rows to benchmarks/results/rubbish.csv")
+    parser.add_argument("--keep", action="store_true", help="add the rows to results/rubbish.csv")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--place", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from acofer.archives import DAMAGES
+from acofer.archives import DAMAGES, check_archive
 from acofer.reading import open_plain
 
 
@@ -73,6 +74,7 @@ def is_sound_zip(path: Path, *, everything: bool) -> bool:
     """Whether a zip file (``.npz``, too) is there and was written to its end; with `everything`, byte by byte."""
     try:
         with open_plain(path) as file, zipfile.ZipFile(file) as archive:
+            check_archive(archive, sys.maxsize)  # what acofer would not read is not sound
             return not everything or archive.testzip() is None
     except (*DAMAGES, OSError):  # UnreadableError, of a pipe, is one of them
         return False

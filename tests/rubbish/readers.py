@@ -74,7 +74,7 @@ class Reader:
     beside : callable
         Returns what else stands in the folder.
     share : int
-        Its part of a long run; slow readers have a small one.
+        Its part of a long run, as `SHARES` has it.
     is_fresh : bool
         Whether every input needs an empty folder: who reads it writes there, too.
     unfold : callable, optional
@@ -89,7 +89,7 @@ class Reader:
     samples: Callable[[], Sequence[bytes]]
     change: changes.Change
     beside: Callable[[], Files] = dict
-    share: int = 8
+    share: int = 0
     is_fresh: bool = False
     unfold: Callable[[bytes, Path], None] | None = None
     needs: str = ""
@@ -362,7 +362,6 @@ def _of_data() -> list[Reader]:
             _pictures_of,
             _one(samples.folder_tree),
             changed_tree,
-            share=4,
             unfold=grow,
             is_fresh=True,
         ),
@@ -374,9 +373,9 @@ def _of_options() -> list[Reader]:
 
     def of(kind: type[Options]) -> Reader:
         read, sound = partial(_options, kind), partial(samples.options_toml, kind)
-        return Reader(f"options-{kind.command}", "options.toml", read, sound, toml, share=5)
+        return Reader(f"options-{kind.command}", "options.toml", read, sound, toml)
 
-    plan = Reader("plan", "plan.toml", lambda f: read_plan(f / "plan.toml"), samples.plans, toml, share=3)
+    plan = Reader("plan", "plan.toml", lambda f: read_plan(f / "plan.toml"), samples.plans, toml)
     return [*map(of, (SearchConfig, TrainConfig, TuneConfig)), plan]
 
 
@@ -390,7 +389,7 @@ def _of_stores() -> list[Reader]:
 
     def of_doctor(name: str, file: str, change: changes.Change) -> Reader:
         look, kept = partial(_doctor, _look_at_caches), samples.cache_folder
-        return Reader(f"doctor-{name}", file, look, _file(kept, file), change, kept, share=6)
+        return Reader(f"doctor-{name}", file, look, _file(kept, file), change, kept)
 
     return [
         *(_of_unfinished(kind) for kind in samples.RESUMED),
@@ -401,7 +400,6 @@ def _of_stores() -> list[Reader]:
             _file(partial(samples.unfinished_search, "ridge"), "run/config.toml"),
             changes.changed_toml,
             partial(samples.unfinished_search, "ridge"),
-            share=1,
             is_fresh=True,
         ),
         of_doctor("about", f"{samples.KEY}/about.json", changes.changed_json),
@@ -414,7 +412,6 @@ def _of_stores() -> list[Reader]:
             partial(_doctor, _look_at_keras),
             _one(samples.keras_settings),
             changes.changed_json,
-            share=6,
         ),
         Reader("lock-holder", "holder.json", _holder, _one(samples.lock_holder), changes.changed_json),
         of_cache("about.json", changes.changed_json),
@@ -446,9 +443,9 @@ def _of_models() -> list[Reader]:
         return resolve_weights(folder / "small.h5", "mobilenetv2", 48)
 
     return [
-        Reader("model", "model.skops", _predict, _all(samples.models), changes.changed_skops, _run_of_three, share=3),
-        Reader("weights", "small.h5", weights, samples.weights_h5, changes.changed_hdf5, share=16),
-        Reader("network", "model.keras", _network, networks, changes.changed_keras, share=1, needs="keras"),
+        Reader("model", "model.skops", _predict, _all(samples.models), changes.changed_skops, _run_of_three),
+        Reader("weights", "small.h5", weights, samples.weights_h5, changes.changed_hdf5),
+        Reader("network", "model.keras", _network, networks, changes.changed_keras, needs="keras"),
         *(
             Reader(f"predict-{name}", f"{name}.json", _predict, _file(run, f"{name}.json"), changes.changed_json, run)
             for name in ("result", "subset")
@@ -457,19 +454,19 @@ def _of_models() -> list[Reader]:
 
 
 def _of_reports() -> list[Reader]:
-    def of(run: str, files: Callable[[], Files], name: str, share: int) -> Reader:
+    def of(run: str, files: Callable[[], Files], name: str) -> Reader:
         change = changes.changed_npz if name.endswith("npz") else changes.changed_json
         reader = f"report-{run}-{name.split('.')[0]}"
-        return Reader(reader, name, _numbers, _file(files, name), change, files, share=share)
+        return Reader(reader, name, _numbers, _file(files, name), change, files)
 
     return [
-        of("search", samples.search_run, "result.json", 3),
-        of("search", samples.search_run, "subset.json", 3),
-        of("search", samples.search_run, "predictions.npz", 4),
-        of("training", samples.training_run, "result.json", 2),
-        of("training", samples.training_run, "predictions.npz", 2),
-        of("bench", _bench_result, "result.json", 1),
-        Reader("report-page", "result.json", _page, _one(samples.bench_result), changes.changed_json, share=0),
+        of("search", samples.search_run, "result.json"),
+        of("search", samples.search_run, "subset.json"),
+        of("search", samples.search_run, "predictions.npz"),
+        of("training", samples.training_run, "result.json"),
+        of("training", samples.training_run, "predictions.npz"),
+        of("bench", _bench_result, "result.json"),
+        Reader("report-page", "result.json", _page, _one(samples.bench_result), changes.changed_json),
     ]
 
 
@@ -478,7 +475,7 @@ def _of_benches() -> list[Reader]:
 
     def of(name: str, file: str, change: changes.Change) -> Reader:
         sound = _file(_bench_files, file)
-        return Reader(f"bench-{name}", file, _bench, sound, change, _bench_files, share=1, is_fresh=True)
+        return Reader(f"bench-{name}", file, _bench, sound, change, _bench_files, is_fresh=True)
 
     return [
         of("rows", "bench/rows.jsonl", changes.changed_json_lines),
@@ -496,7 +493,24 @@ def _run_of_three() -> Files:
     return files
 
 
+SHARES = {
+    **{"fer2013-csv": 80, "fer2013-gz": 80, "fer2013-zip": 60, "ferplus": 80, "picture": 15, "picture-folder": 8},
+    **{"options-search": 60, "options-train": 60, "options-tune": 60, "plan": 5},
+    **{"resume-ridge": 4, "resume-forest": 4, "resume-screened": 4, "resume-config": 5},
+    **{"doctor-about": 25, "doctor-values": 25, "doctor-scores": 12, "doctor-faces": 25, "doctor-keras": 50},
+    **{"lock-holder": 80, "cache-about": 50, "cache-values": 60, "landmarks": 60, "checkpoint": 30, "memo": 12},
+    **{"model": 12, "weights": 60, "network": 8, "predict-result": 15, "predict-subset": 25},
+    **{"report-search-result": 12, "report-search-subset": 20, "report-search-predictions": 20},
+    **{"report-training-result": 15, "report-training-predictions": 8, "report-bench-result": 5, "report-page": 0},
+    **{"bench-rows": 2, "bench-predictions": 2, "bench-problem": 2},
+}
+"""About a thousandth of a long run each; who reads quickly is given more."""
+
+
 @cache
 def readers() -> dict[str, Reader]:
     """Return all readers by name."""
-    return {reader.name: dataclasses.replace(reader, change=changes.steadily(reader.change)) for reader in _readers()}
+    return {
+        reader.name: dataclasses.replace(reader, change=changes.steadily(reader.change), share=SHARES[reader.name])
+        for reader in _readers()
+    }
