@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 NETS := mobilenet mobilenet-skip mobilenet-skip-mha separable-attention efficientnetb0 mobilenetv2 hybrid small-cnn mobilenetv2-transfer
 
-.PHONY: search test lint unit test-oldest browser bench nets build clean
+.PHONY: search test lint unit test-oldest browser bench nets stress build clean
 
 search: $(VENV)/.core
 	$(BIN)/acofer search --ants 20 --iters 3
@@ -45,6 +45,10 @@ nets: $(VENV)/.dev
 	for net in $(NETS); do \
 	  $(BIN)/acofer train $$net --image-size 32 --weights random --epochs 1 --quiet --out runs/demo-$$net || exit; \
 	done
+
+# What tests/ tries a few times, tried often: fifty kills of each kind; about an hour.
+stress: $(VENV)/.dev
+	$(BIN)/python benchmarks/stress.py
 
 build: $(VENV)/.dev
 	$(BIN)/python -m build

@@ -1,5 +1,7 @@
 """What acofer promises of bad days, tried often: the tests that kill, with many kills, and what was lost by it.
 
+The tests that CI leaves out because they take long run, too.
+
     python benchmarks/stress.py                     # fifty kills of each kind; about an hour
     python benchmarks/stress.py --kills 500 --keep  # a night's worth
 
@@ -27,7 +29,9 @@ def main() -> int:
     """Run the tests, print the rows, and keep them where that is wanted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50, metavar="N", help="kills of each kind (default 50)")
-    parser.add_argument("--only", metavar="WORDS", default="killed or dies", help="tests by name, as pytest's -k")
+    parser.add_argument(
+        "--only", metavar="WORDS", default="killed or dies or nightly", help="tests by name, as pytest's -k"
+    )
     parser.add_argument("--keep", action="store_true", help="add the rows to results/stress.csv")
     args = parser.parse_args()
     code, rows = tried(args.kills, args.only)
@@ -44,7 +48,7 @@ def tried(kills: int, only: str) -> tuple[int, list[Row]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.jsonl"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-k", only, str(TESTS)],
+            [sys.executable, "-m", "pytest", "-q", "--nightly", "-k", only, str(TESTS)],
             env={**os.environ, "STRESS_KILLS": str(kills), "STRESS_FILE": str(file)},
             check=False,
         )

@@ -12,6 +12,17 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # for reference.py
 
 
+def pytest_addoption(parser):
+    parser.addoption("--nightly", action="store_true", help="run the tests that take too long for every change, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--nightly"):
+        for item in items:
+            if item.get_closest_marker("nightly"):
+                item.add_marker(pytest.mark.skip(reason="takes long; --nightly or make stress runs it"))
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     """No test reads or fills the user's cache, nor is moved by the user's environment."""

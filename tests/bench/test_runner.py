@@ -337,6 +337,7 @@ def wait_for_rows(process, out, n):
         time.sleep(0.005)
 
 
+@pytest.mark.timeout(7200)
 def test_killed_again_and_again_it_ends_where_an_uninterrupted_one_does(
     plan_file, tmp_path, uninterrupted, n_kills, tried
 ):

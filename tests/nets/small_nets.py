@@ -27,9 +27,14 @@ SMALLER: dict[str, dict[str, Any]] = {
 """Other parameters than the papers', for one processor's sake."""
 
 
+KINDS = ("separable-attention", "mobilenet-skip-mha", "hybrid", "small-cnn")
+"""Networks in which every layer of the nine stands; the others are parts of these."""
+
+
 def names() -> list[Any]:
     """All networks; what is asked of one stays on one worker, which trains it once."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NETS]
+    rare = {name: [] if name in KINDS else [pytest.mark.nightly] for name in NETS}
+    return [pytest.param(name, marks=[pytest.mark.xdist_group(name), *rare[name]]) for name in NETS]
 
 
 def faces(name: str, side: int = SIDE, n: int = N_FACES) -> NDArray[np.float32]:

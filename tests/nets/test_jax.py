@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_nets import build, faces, settle
+from small_nets import KINDS, build, faces, settle
 
 keras = pytest.importorskip("keras")
-
-KINDS = ("separable-attention", "mobilenet-skip-mha", "hybrid", "small-cnn")
-"""Networks in which every layer of the nine stands; the others are parts of these."""
 
 # What the other process does with the folder it is given; argv: the folder of this file, that folder, networks.
 ELSEWHERE = """

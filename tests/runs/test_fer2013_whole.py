@@ -52,6 +52,7 @@ def test_clean_and_without_smote(place):
     assert not numbers["data"]["warnings"]
 
 
+@pytest.mark.nightly
 def test_smote_before_the_split_prints_what_is_published(place):
     numbers = search(place, "leaky", "--protocol", "leaky-smote-first", "--null-draws", "1")
     assert all_features(numbers) == pytest.approx(0.726, abs=0.02)

@@ -59,8 +59,9 @@ def test_whoever_works_it_comes_to_the_same(planted, config, cluster, tmp_path, 
         assert outcome(other.folder) == outcome(alone.folder)
 
 
-def test_killed_workers_cost_no_result(planted, config, mortal):
-    """With STRESS_KILLS, as many searches, each with a worker killed at a random instant, and a new one begun."""
+@pytest.mark.timeout(7200)
+def test_killed_workers_cost_no_result(planted, config, mortal, n_kills, tried):
+    """One search a kill: a worker is killed at a random instant, and a new one begun."""
     options = {"trees": 30, "ants": 6, "iterations": 3, "q0": 0.1}
     whole = run_search(config("whole", **options))
     how = {"backend": "dask", "scheduler": str(mortal.file), "workers": 0}
@@ -68,7 +69,8 @@ def test_killed_workers_cost_no_result(planted, config, mortal):
     began = time.monotonic()
     run_search(config("timed", **options, **how))
     took = time.monotonic() - began
-    for number in range(int(os.environ.get("STRESS_KILLS", "2"))):
+    times = n_kills or 2
+    for number in range(times):
         accident = threading.Timer(random.uniform(0.1, took), lambda: mortal.kill(mortal.workers[0]))
         accident.start()
         done = run_search(config(f"run{number}", **options, **how))
@@ -76,22 +78,28 @@ def test_killed_workers_cost_no_result(planted, config, mortal):
         assert outcome(done.folder) == outcome(whole.folder)
         mortal.add()
         mortal.wait_for(2)
+    tried("a cluster's killed worker costs a search nothing", times=times)
 
 
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("options", [{"trees": 30}, {"scorer": "LogisticRegression"}], ids=["forest", "classifier"])
-def test_killed_processes_cost_no_result(planted, config, options):
+def test_killed_processes_cost_no_result(planted, config, options, n_kills, tried):
+    """Two kills a search."""
     options = {"ants": 6, "iterations": 3, "q0": 0.1, **options}
-    killed = []
-
-    def kill(stage, done, _total):
-        if stage == "search" and done >= 4 + 5 * len(killed) and len(killed) < 2:
-            killed.append(processes()[0])
-            os.kill(killed[-1], signal.SIGKILL)
-
     whole = run_search(config("whole", **options))
-    done = run_search(config("killed", backend="loky", workers=2, **options), progress=kill)
-    assert len(killed) == 2
-    assert outcome(done.folder) == outcome(whole.folder)
+    searches = max(1, n_kills // 2)
+    for number in range(searches):
+        killed = []
+
+        def kill(stage, done, _total, killed=killed):
+            if stage == "search" and done >= 4 + 5 * len(killed) and len(killed) < 2:
+                killed.append(processes()[0])
+                os.kill(killed[-1], signal.SIGKILL)
+
+        done = run_search(config(f"killed{number}", backend="loky", workers=2, **options), progress=kill)
+        assert len(killed) == 2
+        assert outcome(done.folder) == outcome(whole.folder)
+    tried("a killed process costs a search nothing", times=2 * searches, scorer=options.get("scorer", "forest"))
 
 
 def processes():

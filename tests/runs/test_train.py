@@ -5,7 +5,12 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
+import random
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,6 +139,59 @@ def test_going_on_gives_what_never_stopping_gives(run: TrainResult, tmp_path: Pa
     assert resumed.numbers["test"] == run.numbers["test"]
     assert not (place / "checkpoint.npz").exists()
     assert (place / "config.toml").read_text() == (run.folder / "config.toml").read_text()
+
+
+# Trains the network that these tests train, or goes on with it; says before when all is loaded. argv: its folder.
+TRAINER = """
+import sys
+from pathlib import Path
+from test_train import config, few_faces, resume_train, run_train, train
+
+place, images = Path(sys.argv[1]), few_faces()
+train.configured_pictures = lambda *_: images
+print("ready", flush=True)
+if (place / "checkpoint.npz").exists():
+    resume_train(place)
+else:
+    run_train(config(place))
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_killed_by_the_system_at_random_instants_it_goes_on(
+    run: TrainResult, tmp_path: Path, n_kills: int, tried: Any
+) -> None:
+    """`kill -9`, before the first checkpoint, later, and while one is written."""
+
+    def attempt(place: Path) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", TRAINER, str(place)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    began = time.monotonic()
+    assert attempt(tmp_path / "whole").wait() == 0
+    longest = time.monotonic() - began
+    killed = finished = 0
+    while killed < (n_kills or 3):
+        place = tmp_path / f"run{finished}"
+        while not (place / "result.json").exists():
+            process = attempt(place)
+            if killed < (n_kills or 3):
+                time.sleep(random.uniform(0, longest))
+                process.kill()
+                killed += 1
+            said = process.communicate()[1]
+            assert process.returncode in (0, -signal.SIGKILL), said
+        assert curve(place) == curve(run.folder)
+        assert {path.name for path in place.iterdir()} == {path.name for path in run.folder.iterdir()}
+        finished += 1
+    tried("a killed training is gone on with", times=killed, finished=finished)
 
 
 def test_more_epochs_than_were_asked_for(run: TrainResult, tmp_path: Path) -> None:
@@ -367,7 +425,10 @@ def test_faces_are_found_in_training_and_in_prediction(tmp_path: Path, monkeypat
     assert plain["shares"] == bordered["shares"]
 
 
-@pytest.mark.parametrize("name", NETS)
+OFTEN = ("separable-attention", "hybrid", "small-cnn")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in OFTEN else [pytest.mark.nightly]) for n in NETS])
 def test_every_architecture_goes_the_whole_way(name: str, tmp_path: Path) -> None:
     net = NETS[name]
     result = run_train(config(tmp_path / name, net=name, net_params={}, weights="random", epochs=1))
