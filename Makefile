@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 NETS := mobilenet mobilenet-skip mobilenet-skip-mha separable-attention efficientnetb0 mobilenetv2 hybrid small-cnn mobilenetv2-transfer
 
-.PHONY: search test lint unit test-oldest browser bench nets stress build clean
+.PHONY: search test lint unit test-oldest browser bench nets stress audit build clean
 
 search: $(VENV)/.core
 	$(BIN)/acofer search --ants 20 --iters 3
@@ -50,6 +50,14 @@ nets: $(VENV)/.dev
 stress: $(VENV)/.dev
 	$(BIN)/python benchmarks/stress.py
 
+# Known weaknesses of what is installed, by the Python Packaging Authority's list; needs the network. In an environment of
+# its own, since what is audited is to be what acofer brings. With --strict, what could not be looked up is no pass.
+audit: $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip --disable-pip-version-check --quiet install 'pip-audit>=2.7'
+	$(PIP) freeze --exclude-editable > $(VENV)-audit/installed.txt
+	$(VENV)-audit/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement $(VENV)-audit/installed.txt
+
 build: $(VENV)/.dev
 	$(BIN)/python -m build
 
@@ -77,4 +85,4 @@ $(VENV)-oldest/.core: tests/oldest.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest $(VENV)-audit build dist .pytest_cache .mypy_cache .ruff_cache
