@@ -11,7 +11,7 @@ from typing import Any
 
 from acofer.doctor.disk import sizes_of
 from acofer.doctor.finding import MISSING, OK, WARN, Finding, one_line, pip_line, size_text
-from acofer.errors import AcoferError
+from acofer.errors import AcoferError, shown
 from acofer.pretrained.weights import (
     ARCHITECTURES,
     KERAS_SETTINGS,
@@ -44,7 +44,8 @@ def _settings() -> tuple[dict[str, Any], str | None]:
     path = keras_home() / KERAS_SETTINGS
     try:
         read = read_json(path)
-        return {**USUAL, **read}, None
+        given = {**USUAL, **read}
+        return {name: value if isinstance(value := given[name], str) else shown(value) for name in USUAL}, None
     except FileNotFoundError:
         return dict(USUAL), None
     except UnreadableError as error:
