@@ -92,6 +92,12 @@ def _who(holder: Path) -> str:
     """Say who holds a lock, as far as that is known."""
     try:
         known = read_json(holder)
-        return f"another acofer (process {known['process']:d} on {known['host']!s:.99}, since {known['since']!s:.99})"
+        host, since = (_printable(str(known[name])[:99]) for name in ("host", "since"))
+        return f"another acofer (process {known['process']:d} on {host}, since {since})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another acofer"
+
+
+def _printable(text: str) -> str:
+    """Return a text without what no terminal takes, or takes for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -260,7 +260,9 @@ def _memo(folder: Path) -> None:
 
 def _holder(folder: Path) -> None:
     """Say who holds a lock."""
-    locks._who(folder / "holder.json").encode()
+    who = locks._who(folder / "holder.json")
+    if not who.isprintable():
+        raise AssertionError(f"{who!r} would steer the terminal")
 
 
 class _Net:
