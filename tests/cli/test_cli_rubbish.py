@@ -69,7 +69,7 @@ def test_pictures_are_not_read_from_what_is_no_csv(complains, workplace, rubbish
 def test_the_doctor_looks_at_damaged_caches(acofer, workplace, monkeypatch):
     """Whatever lies there, it is a finding of the caches', not a fault of acofer's."""
     folder = Path(Store(None).folder)
-    key = "0" * 64
+    key = "0" * 32
     for name in (f"{key}/about.json", f"{key}/values.npy", "scores.sqlite", "faces/kept.npz"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(RUBBISH["nested"])
