@@ -15,7 +15,8 @@ import numpy as np
 
 from acofer.bench.selector import Knob
 from acofer.config.tune import TuneConfig
-from acofer.errors import ConfigError, MissingExtraError, StoreError
+from acofer.errors import AcoferError, ConfigError, MissingExtraError, StoreError
+from acofer.tune.soundness import check_trial
 from acofer.tune.space import Space, defaults_of
 
 _PROBLEM, _DEFAULTS = "problem", "defaults"
@@ -25,6 +26,8 @@ _STEPS = 5
 """Steps of a search whose budget is in seconds."""
 _LEAST_TRIALS = 10
 """Of fewer, importances are those of the draws; the sampler draws as many at random, too."""
+_DAMAGES = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError)
+"""What Optuna raises on a journal that somebody has changed: it plays one without a check."""
 Trial = Any
 """An `optuna.trial.FrozenTrial`, or a `Trial` that runs."""
 
@@ -68,7 +71,7 @@ class Study:
     ) -> None:
         self._optuna = import_optuna()
         self._seed, self.space, self.greater_is_better = config.seed, space, greater_is_better
-        self._n_steps = steps_of_fold(config)
+        self._n_steps, self._n_folds = steps_of_fold(config), config.outer_folds
         self.name, self.where = name, config.storage or place.name
         with _quiet(), self._storing():
             self._study, is_new = self._opened(name, self._storage(config.storage, place), self._pruner(config.pruner))
@@ -107,7 +110,10 @@ class Study:
         """Return all trials that have begun, by number."""
         with self._storing():
             waiting = self._optuna.trial.TrialState.WAITING
-            return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state != waiting]
+            begun = [trial for trial in self._study.get_trials(deepcopy=False) if trial.state != waiting]
+            for trial in begun:
+                check_trial(trial, self.space, self._n_folds, self._n_steps)
+            return begun
 
     def defaults(self, trials: Sequence[Trial] | None = None) -> Trial | None:
         """Return the trial of the defaults, once it is complete."""
@@ -182,9 +188,9 @@ class Study:
         while True:
             with self._storing():
                 kept = self._study.user_attrs.get(_PROBLEM)
-            if kept is not None:
-                return dict(kept)
-            if time.monotonic() > end:
+            if isinstance(kept, dict):
+                return kept
+            if kept is not None or time.monotonic() > end:
                 raise ConfigError(
                     f"storage: the study {self.name!r} in {self.where} was not made by acofer tune; take "
                     "another --storage or --name"
@@ -196,7 +202,9 @@ class Study:
         """Turn what a storage has to complain about into one line."""
         try:
             yield
-        except (OSError, json.JSONDecodeError, self._optuna.exceptions.StorageInternalError) as error:
+        except AcoferError:
+            raise
+        except (*_DAMAGES, self._optuna.exceptions.OptunaError) as error:
             raise self._store_error(error) from None
         except Exception as error:  # of the database's driver, which is not imported here
             if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "sqlite3"):

@@ -235,6 +235,11 @@ def _resume(folder: Path) -> None:
     json.dumps(done.numbers, allow_nan=False)
 
 
+def _tune(folder: Path) -> None:
+    """Go on with a study whose trials are all there."""
+    json.dumps(samples.tuned(folder).numbers, allow_nan=False)
+
+
 def _doctor(looks: Callable[[Path], list[Finding]], folder: Path) -> None:
     """Look as the doctor does, and say what it says."""
     section = Section("looked at", tuple(looks(folder)))
@@ -404,6 +409,15 @@ def _of_stores() -> list[Reader]:
             partial(samples.unfinished_search, "ridge"),
             is_fresh=True,
         ),
+        Reader(
+            "tune-journal",
+            samples.JOURNAL,
+            _tune,
+            _one(samples.journal),
+            changes.changed_json_lines,
+            is_fresh=True,
+            needs="optuna",
+        ),
         of_doctor("about", f"{samples.KEY}/about.json", changes.changed_json),
         of_doctor("values", f"{samples.KEY}/values.npy", changes.changed_npy),
         of_doctor("scores", "scores.sqlite", changes.changed_database),
@@ -498,7 +512,7 @@ def _run_of_three() -> Files:
 SHARES = {
     **{"fer2013-csv": 80, "fer2013-gz": 80, "fer2013-zip": 60, "ferplus": 80, "picture": 15, "picture-folder": 8},
     **{"options-search": 60, "options-train": 60, "options-tune": 60, "plan": 5},
-    **{"resume-ridge": 4, "resume-forest": 4, "resume-screened": 4, "resume-config": 5},
+    **{"resume-ridge": 4, "resume-forest": 4, "resume-screened": 4, "resume-config": 5, "tune-journal": 2},
     **{"doctor-about": 25, "doctor-values": 25, "doctor-scores": 12, "doctor-faces": 25, "doctor-keras": 50},
     **{"lock-holder": 80, "cache-about": 50, "cache-values": 60, "landmarks": 60, "checkpoint": 30, "memo": 12},
     **{"model": 12, "weights": 60, "network": 8, "predict-result": 15, "predict-subset": 25},

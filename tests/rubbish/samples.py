@@ -38,7 +38,7 @@ from acofer.scoring.memo import ScoreMemo
 ROOT = Path(__file__).resolve().parents[2]
 N, P, CLASSES = 60, 12, ("happy", "sad", "calm")
 SUBSET = np.array([1, 4, 7], np.int32)
-WEIGHTS = "small.h5"
+WEIGHTS, JOURNAL = "small.h5", "study.journal"
 
 
 def fer2013_csv() -> bytes:
@@ -384,6 +384,30 @@ def serving_made_search() -> Iterator[None]:
         mock.patch.object(search, "configured_embeddings", return_value=embeddings),
     ):
         yield
+
+
+def tuned(folder: Path) -> Any:
+    """Tune two knobs by a few trials that a journal in a folder keeps; those that are there are not made again."""
+    from acofer.config.tune import TuneConfig
+    from acofer.tune import run
+
+    config = TuneConfig(
+        scorer="ridge", size=4, evaluations=8, ants=4, heuristic="uniform", local_search="off", space="alpha,q0",
+        outer_folds=2, trials=2, workers=1, storage=str(folder / JOURNAL), out=str(folder / "out"),
+    )  # fmt: skip
+    with (
+        mock.patch.object(run, "configured_pictures", return_value=_pictures()),
+        mock.patch.object(run, "configured_embeddings", return_value=_embeddings("0" * 64)),
+    ):
+        return run.run_tune(config)
+
+
+@cache
+def journal() -> bytes:
+    """Return what a study keeps."""
+    with tempfile.TemporaryDirectory() as folder:
+        tuned(Path(folder))
+        return (Path(folder) / JOURNAL).read_bytes()
 
 
 @cache

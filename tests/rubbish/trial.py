@@ -22,7 +22,7 @@ from readers import Reader
 
 from acofer.cli.console import in_one_line
 from acofer.errors import AcoferError
-from acofer.runs.machine import peak_memory, reset_peak_memory
+from acofer.runs.machine import machine, peak_memory, reset_peak_memory
 
 SECONDS = 20.0
 """An input may take so long; on two busy cores the slowest sound one takes 3."""
@@ -131,6 +131,7 @@ class Watch:
 @cache
 def the_watch() -> Watch:
     """Return this process's watch; what numba keeps of its kernels is written where it likes."""
+    machine()  # the first time, Python begins a program to be told of the processor
     return Watch(*(Path(os.environ[name]) for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR") if name in os.environ))
 
 
