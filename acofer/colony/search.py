@@ -247,7 +247,9 @@ class SearchPath:
             Where the state is another search's, or none.
         """
         self.trace = SearchTrace.of_state(state["trace"])
-        for score in (*self.trace.archive, *state["pending"]):
+        for score in (*self.trace.archive, *state["pending"], *(row.score for row in self.trace.rows)):
+            if not isinstance(score, SubsetScore):
+                raise TypeError(f"expected a score; got {type(score).__name__}")
             checked_subset(score.indices, n_features)
         done = len(self.trace.iterations)
         colony = self._colony_after(done)

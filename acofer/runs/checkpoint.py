@@ -116,7 +116,7 @@ def _columns(scores: list[SubsetScore]) -> dict[str, NDArray[Any]]:
 def _scores(arrays: dict[str, NDArray[Any]]) -> list[SubsetScore]:
     columns = {name: arrays[f"scores/{name}"] for name in (*_SINGLE, "trees", "is_estimate")}
     sizes, n_folds = arrays["scores/sizes"], arrays["scores/n_folds"]
-    if len({len(column) for column in (*columns.values(), sizes, n_folds)}) != 1:
+    if len({column.shape for column in (*columns.values(), sizes, n_folds)}) != 1 or sizes.ndim != 1:
         raise ValueError("its scores are not whole")
     indices = _cut(arrays["scores/indices"].astype(np.int32, casting="no"), sizes)
     folds = _cut(arrays["scores/folds"].astype(np.float64, casting="no"), n_folds)
@@ -133,6 +133,6 @@ def _scores(arrays: dict[str, NDArray[Any]]) -> list[SubsetScore]:
 
 
 def _cut(values: NDArray[Any], lengths: NDArray[np.int64]) -> list[NDArray[Any]]:
-    if (lengths < 0).any() or lengths.sum() != len(values):
+    if values.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(values):
         raise ValueError("its scores are not whole")
     return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []

@@ -225,6 +225,7 @@ def spoilt(tree, *path, value):
         (("search", "colony"), {}),
         (("search", "trace", "rows", "ant"), []),
         (("search", "trace", "archive"), [1, 2]),
+        (("search", "trace", "rows", "score", 0), {}),
         (("search", "scorer", "champion"), [1]),
         (("search", "scorer", "tally"), {"subsets": "many"}),
         (("search", "pending"), None),
@@ -237,6 +238,16 @@ def test_a_checkpoint_with_what_cannot_be_is_refused(unfinished, path, value):
     tree = read_checkpoint(unfinished / CHECKPOINT)
     spoilt(tree, *path, value=value)
     write_checkpoint(unfinished / CHECKPOINT, tree)
+    with pytest.raises(DataError, match="expected a checkpoint; it is damaged"):
+        resume_search(unfinished)
+
+
+@pytest.mark.parametrize("name", ["scores/folds", "scores/sizes", "scores/utility"])
+def test_scores_of_another_shape_are_refused(unfinished, name):
+    """They went as far as the trace, which is written when all has been searched."""
+    with np.load(unfinished / CHECKPOINT) as file:
+        arrays = dict(file)
+    np.savez(unfinished / CHECKPOINT, **{**arrays, name: arrays[name][:, None]})
     with pytest.raises(DataError, match="expected a checkpoint; it is damaged"):
         resume_search(unfinished)
 
