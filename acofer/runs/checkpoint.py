@@ -19,6 +19,7 @@ CHECKPOINT = "checkpoint.npz"
 FORMAT = 1
 _PLAIN, _ARRAY, _SCORE = "plain", "#array", "#score"
 _SINGLE = ("utility", "value", "standard_error", "seconds")
+_FINITE = ("utility", "value", "seconds")
 
 
 def write_checkpoint(path: Path, tree: dict[str, Any]) -> None:
@@ -118,6 +119,8 @@ def _scores(arrays: dict[str, NDArray[Any]]) -> list[SubsetScore]:
     sizes, n_folds = arrays["scores/sizes"], arrays["scores/n_folds"]
     if len({column.shape for column in (*columns.values(), sizes, n_folds)}) != 1 or sizes.ndim != 1:
         raise ValueError("its scores are not whole")
+    if not all(np.isfinite(columns[name]).all() for name in _FINITE) or np.isinf(arrays["scores/folds"]).any():
+        raise ValueError("its scores are not finite")
     indices = _cut(arrays["scores/indices"].astype(np.int32, casting="no"), sizes)
     folds = _cut(arrays["scores/folds"].astype(np.float64, casting="no"), n_folds)
     return [

@@ -252,6 +252,16 @@ def test_scores_of_another_shape_are_refused(unfinished, name):
         resume_search(unfinished)
 
 
+@pytest.mark.parametrize("name", ["scores/folds", "scores/value", "scores/utility"])
+def test_infinite_scores_are_refused(unfinished, name):
+    """JSON holds none: the result could not be written."""
+    with np.load(unfinished / CHECKPOINT) as file:
+        arrays = dict(file)
+    np.savez(unfinished / CHECKPOINT, **{**arrays, name: np.full_like(arrays[name], np.inf)})
+    with pytest.raises(DataError, match="its scores are not finite"):
+        resume_search(unfinished)
+
+
 def test_what_outgrows_a_checkpoint_is_not_unpacked(unfinished):
     """A bomb of zeros would fill the memory."""
     with np.load(unfinished / CHECKPOINT) as file:
