@@ -76,12 +76,17 @@ def n_chances(make, options, monkeypatch):
     return whole, count[0]
 
 
-@pytest.mark.parametrize("options", SCORERS.values(), ids=SCORERS.keys())
-def test_killed_at_any_checkpoint_it_comes_to_the_same(planted, config, tmp_path, monkeypatch, every_chance, options):
-    options = {"ants": 5, "iterations": 3, "cache_dir": str(tmp_path / "cache"), **options}
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("scorer", SCORERS)
+def test_killed_at_any_checkpoint_it_comes_to_the_same(
+    planted, config, tmp_path, monkeypatch, every_chance, scorer, n_kills, tried
+):
+    """After each checkpoint once; by day after a few."""
+    options = {"ants": 5, "iterations": 3, "cache_dir": str(tmp_path / "cache"), **SCORERS[scorer]}
     whole, n_checkpoints = n_chances(config, options, monkeypatch)
     assert n_checkpoints >= 3
-    for number in sorted({1, 2, n_checkpoints // 2, n_checkpoints - 1, n_checkpoints}):
+    numbers = range(1, n_checkpoints + 1) if n_kills else sorted({1, n_checkpoints // 2, n_checkpoints})
+    for number in numbers:
         with monkeypatch.context() as patch:
             die_after(patch, number)
             with pytest.raises(Killed):
@@ -92,6 +97,7 @@ def test_killed_at_any_checkpoint_it_comes_to_the_same(planted, config, tmp_path
         assert outcome(resumed.folder) == outcome(whole.folder)
         assert resumed.numbers["search"]["sessions"] == 2
         assert {path.name for path in place.iterdir()} == WHOLE - {files.FIGURES}
+    tried("a search that ends after any checkpoint is gone on with", times=len(numbers), scorer=scorer)
 
 
 def die_after(patch, n_checkpoints):
