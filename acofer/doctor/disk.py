@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from acofer.archives import DAMAGES, check_archive
 from acofer.reading import open_plain
 
 
@@ -72,6 +71,8 @@ def sizes_of(paths: list[Path]) -> int:
 
 def is_sound_zip(path: Path, *, everything: bool) -> bool:
     """Whether a zip file (``.npz``, too) is there and was written to its end; with `everything`, byte by byte."""
+    from acofer.archives import DAMAGES, check_archive  # needs numpy, which may be what is missing
+
     try:
         with open_plain(path) as file, zipfile.ZipFile(file) as archive:
             check_archive(archive, sys.maxsize)  # what acofer would not read is not sound
