@@ -256,6 +256,8 @@ class SearchPath:
         colony.restore(state["colony"])
         if self._n_iterations * self._colonies.index(colony) + colony.iteration != done:
             raise ValueError("expected the state of the colony whose turn it is")
+        if colony.best is not None and self.trace.archive.get(colony.best) is None:
+            raise ValueError("expected the best subset among those that were scored")
         self._pending = {score.indices.tobytes(): score for score in state["pending"]}
         self._resumable.restore(state["scorer"])
 

@@ -225,6 +225,7 @@ def spoilt(tree, *path, value):
         (("search", "colony", "pheromone"), np.full(30, 7.0)),
         (("search", "colony", "best"), np.array([3, 30], np.int32)),
         (("search", "colony", "best"), np.array([-1, 3], np.int32)),
+        (("search", "colony", "best"), np.array([28, 29], np.int32)),
         (("search", "colony", "leader"), np.array([4, 4], np.int32)),
         (("search", "colony", "iteration"), 1),
         (("search", "colony", "_leader_level"), 99),
