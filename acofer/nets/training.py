@@ -128,7 +128,7 @@ class Course:
         course = cls(**{**kept, "rows": [EpochRow(**row) for row in kept["rows"]]})
         counts = [course.best_epoch, course.waited, course.waited_at_rate, *(row.epoch for row in course.rows)]
         best = 0.0 if course.best_loss == math.inf else course.best_loss  # infinite before the first epoch
-        numbers = [course.rate, best, *(one for row in course.rows for one in dataclasses.astuple(row))]
+        numbers = [course.rate, best, *(one for row in course.rows for one in vars(row).values())]
         if any(type(count) is not int or count < 0 for count in counts) or not all(map(_is_finite, numbers)):
             raise ValueError("a course of other numbers")
         if [row.epoch for row in course.rows] != list(range(1, len(course.rows) + 1)) or course.rate < 0:

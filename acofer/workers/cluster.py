@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from acofer.errors import MissingExtraError, WorkerError
+from acofer.reading import UnreadableError, read_json
 from acofer.workers.crew import HOW_TO_START, TRIES, Task
 
 CONNECT_SECONDS = 10.0
@@ -354,16 +355,27 @@ def _versions() -> dict[str, str]:
 def _connected(scheduler: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ImportError as error:
         raise MissingExtraError.of("Dask", "cluster", "--backend dask") from error
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say comes as an error, too
     place = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
     try:
-        if "://" not in scheduler and not Path(scheduler).exists():
-            raise OSError("there is no such scheduler file, and no address begins so")
+        address = scheduler if "://" in scheduler else _address_in(Path(scheduler))
+        get_address_host_port(address)  # a client that cannot even begin is not silent about its end
         return Client(**place, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TypeError, AssertionError, TimeoutError) as error:  # some of odd addresses
         raise WorkerError(f"no Dask scheduler answers at {scheduler} ({error}); {HOW_TO_START}") from error
+
+
+def _address_in(path: Path) -> str:
+    """Return the address that a scheduler file says; OSError or ValueError where Dask would fall over what it says."""
+    if not path.exists():
+        raise OSError("there is no such scheduler file, and no address begins so")
+    said = read_json(path)
+    if not isinstance(said, dict) or not isinstance(said.get("address"), str) or "://" not in said["address"]:
+        raise UnreadableError("it is no scheduler file: it has no address")
+    return said["address"]
 
 
 def _is_death(error: BaseException) -> bool:

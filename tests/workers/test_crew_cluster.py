@@ -158,6 +158,25 @@ def test_nobody_at_the_address(monkeypatch):
         check_cluster("dask", "nowhere.json")
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[" * 9_000, "it is nested too deep"),
+        ("{", "Expecting property name"),
+        ("{}", "it is no scheduler file: it has no address"),
+        ('{"address": 5}', "it is no scheduler file: it has no address"),
+        ('{"address": "os://x"}', "unknown address scheme 'os'"),
+        ('{"address": "tcp://[::1/"}', "invalid address"),
+    ],
+)
+def test_a_damaged_scheduler_file_is_one_line(tmp_path, capfd, said, words):
+    """Dask asserts what it reads there, and complains once more when its client is let go of."""
+    (tmp_path / "scheduler.json").write_text(said)
+    with pytest.raises(WorkerError, match=words):
+        check_cluster("dask", str(tmp_path / "scheduler.json"))
+    assert capfd.readouterr().err == ""
+
+
 def test_what_does_not_go_together_is_said():
     with pytest.raises(ConfigError, match=r"scheduler: expected the address of a Dask scheduler; got none; start one"):
         crew_of("dask", 1, None, None)
