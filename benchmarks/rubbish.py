@@ -193,6 +193,8 @@ def main() -> None:
 
     known = readers()
     names = args.only.split(",") if args.only else [n for n in known if not known[n].needs or find_spec(known[n].needs)]
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"no such kind: {', '.join(unknown)}; there are {', '.join(known)}")
     parts = sum(known[name].share for name in names) or 1
     rows = []
     for name in names:
