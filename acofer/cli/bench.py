@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from acofer.cli.console import plain_console
+from acofer.cli.console import wide_console
 from acofer.cli.progress import ProgressDisplay
 from acofer.workers.crew import DASK, LOKY, THREADING, check_backend
 
@@ -109,7 +109,6 @@ def _bench(plan: Any, out: Path, args: argparse.Namespace, progress: ProgressDis
 
 
 def _list_cells(plan: Any, out: Path) -> int:
-
     from acofer.bench.store import BenchFolder
     from acofer.cli.tables import plain_table
 
@@ -125,12 +124,11 @@ def _list_cells(plan: Any, out: Path) -> int:
             *(cell.key, cell.setting, protocol, cell.contender, size, cell.classifier or "", str(cell.config.seed)),
             state,
         )
-    plain_console().print(table)
+    wide_console().print(table)
     return 0
 
 
 def _list_contenders() -> int:
-
     from acofer.bench.selectors import SELECTORS
     from acofer.cli.tables import plain_table
     from acofer.nets.table import NETS
@@ -142,7 +140,7 @@ def _list_contenders() -> int:
         knobs = ", ".join(f"{name} {knob.default}" for name, knob in selector.knobs.items())
         searches = "yes" if selector.searches else ""
         table.add_row(selector.name, selector.summary, searches, selector.takes_size, knobs)
-    console = plain_console()
+    console = wide_console()
     console.print(table)
     console.print("searches: as long as the budget lasts; size exact: a number or a share, any: also a range or auto")
     console.print(f"net = {', '.join(NETS)}: see acofer nets", markup=False)

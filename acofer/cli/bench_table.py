@@ -6,20 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from acofer.cli.console import plain_console
+from acofer.cli.console import wide_console
 from acofer.cli.tables import plain_table
 
 _KEYS = ("setting", "protocol", "contender", "size", "classifier")
-_LOG_WIDTH = 110
-"""Columns where there is no terminal that says how many it has: the longest names fit."""
 _MEASURES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "F1": "macro F1"}
 
 
 def print_bench(result: dict[str, Any], folder: str) -> None:
     """Print means over seeds, and what did not end well."""
-    console = plain_console()
-    if not console.is_terminal:
-        console = plain_console(width=_LOG_WIDTH)
+    console = wide_console()
     rows = [row for row in result["rows"] if not row["is null"]]
     for setting, protocol in dict.fromkeys((row["setting"], row["protocol"]) for row in rows):
         own = [row for row in rows if (row["setting"], row["protocol"]) == (setting, protocol)]

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _LONGEST_LINE = 2_000
+_LOG_WIDTH = 140
+"""Columns where there is no terminal that says how many it has: the longest names fit."""
 
 
 def plain_console(**options: Any) -> Console:
@@ -15,6 +17,12 @@ def plain_console(**options: Any) -> Console:
     from rich.console import Console
 
     return Console(highlight=False, markup=False, emoji=False, **options)
+
+
+def wide_console() -> Console:
+    """Return a plain console for tables of many columns, which a log or a pipe need not break."""
+    console = plain_console()
+    return console if console.is_terminal else plain_console(width=_LOG_WIDTH)
 
 
 def printable(text: str) -> str:
