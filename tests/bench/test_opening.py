@@ -290,6 +290,17 @@ def test_a_backbones_cost_is_counted_to_its_deepest_layer_and_measured_once(tmp_
     assert early["multiply-adds"] == 16 * 16 * (3 * 3 * 3 * 32 + 3 * 3 * 32 + 32 * 16 + 16 * 96)
 
 
+def test_several_layers_are_timed_too(tmp_path, monkeypatch):
+    """A bench of inner layers ran for hours, and fell when it took the time of a network with more outputs than one."""
+    pytest.importorskip("keras")
+    from acofer.nets import timing
+
+    monkeypatch.setattr(timing, "_SECONDS", 0.0)
+    layers = [{"name": "block_1_expand_relu"}, {"name": "block_3_expand_relu"}]
+    about = {"backbone": "mobilenetv2", "image_size": 32, "pooling": "avg", "layers": layers}
+    assert backbone_cost(about, BenchFolder(tmp_path))["latency, ms"] > 0
+
+
 def test_what_sigmoids_say_is_made_shares_for_log_loss_and_left_for_binary_accuracy(made, tmp_path):
     """Sigmoids' outputs do not add up to one."""
     plan = plan_with("all", {"net": "small-cnn"})
