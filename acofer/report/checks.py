@@ -337,10 +337,10 @@ def one_version(gathered: Gathered) -> Check:
     return Check(PASS, f"every row is from {said}")
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], most: int = _MOST_LISTED) -> str:
     """Join words by commas; of many the first few, and how many more there are."""
     every = list(dict.fromkeys(words))
-    shown, more = every[:_MOST_LISTED], len(every) - _MOST_LISTED
+    shown, more = every[:most], len(every) - most
     if more > 0:
         return f"{', '.join(shown)} and {more} more"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

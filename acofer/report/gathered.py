@@ -33,6 +33,8 @@ _POOLED = {"flatten": "flattened", "avg": "averaged"}
 _FIVE = 5
 _LONGEST = 10_000
 """Places a side of a layer's map beyond which it is none."""
+_MOST_UNPACKED = 16
+"""Times its size that a file of predictions may unpack to: those of earlier runs are packed."""
 
 
 def rows_of(folder: Path) -> dict[str, Any]:
@@ -118,7 +120,7 @@ def _predictions(folder: Path, n_rows: int, n_classes: int) -> tuple[dict[str, N
     """
     place = folder / PREDICTIONS
     try:
-        kept = read_arrays(place)
+        kept = read_arrays(place, unpacked=_MOST_UNPACKED * place.stat().st_size)
         outputs, labels, named = kept["outputs"], kept.get("labels"), kept.get("names", np.array([""]))
     except FileNotFoundError:
         return {}, None

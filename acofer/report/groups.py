@@ -265,12 +265,12 @@ def _grouped(rows: list[Row]) -> list[Group]:
     found: dict[tuple[Any, ...], dict[tuple[int, int], Row]] = defaultdict(dict)
     for row in rows:
         shared = (row.problem, row.kind, row.contender, row.classifier, row.size, row.budget)
-        seeds = found[*shared, row.sets]
+        seeds = found[*shared, row.sets, row.setting]
         twin = seeds.get((row.seed, row.draw))
         if twin is None:
             seeds[row.seed, row.draw] = row
         elif not _is_same(twin, row):
-            found[*shared, f"run {row.run}"][row.seed, row.draw] = row
+            found[*shared, f"run {row.run}", row.setting][row.seed, row.draw] = row
     groups = [Group(key[0], [seeds[seed] for seed in sorted(seeds)], key[2]) for key, seeds in found.items()]
     _tell_apart(groups)
     return groups
@@ -289,14 +289,25 @@ def _shared(group: Group) -> tuple[Any, ...]:
 
 
 def _tell_apart(groups: list[Group]) -> None:
-    """Add the run's name to contenders that differ in nothing else that is shown."""
+    """Add the setting's name, or else the run's, to contenders that differ in nothing else that is shown."""
     alike: dict[tuple[Any, ...], list[Group]] = defaultdict(list)
     for group in groups:
         alike[_shared(group)].append(group)
     for several in alike.values():
         taken: set[str] = set()
+        n_settings = len({group.first.setting for group in several})
         for group in several if len(several) > 1 else ():
-            group.name = _free(f"{group.name} ({group.first.run_name})", taken)
+            group.name = _free(_name_by_setting(group) if n_settings == len(several) else _name_by_run(group), taken)
+
+
+def _name_by_run(group: Group) -> str:
+    return f"{group.name} ({group.first.run_name})"
+
+
+def _name_by_setting(group: Group) -> str:
+    """Return a contender's name, with what its setting is called more than the one under which it is shown."""
+    own, shown = group.first.setting, group.setting.name
+    return group.name if own == shown else f"{group.name} ({own.removeprefix(f'{shown}, ') or own})"
 
 
 def _settings(clean: list[Problem], groups: list[Group]) -> list[Problem]:

@@ -79,7 +79,7 @@ def page_numbers(
     fooled = optimism(gathered)
     checked = checks(gathered, name, differences, fooled)
     return {
-        "title": title or " and ".join(dict.fromkeys(entry.text("name") for entry in entries)),
+        "title": title or _title(list(dict.fromkeys(entry.text("name") for entry in entries))),
         "made": _made(entries, now),
         "how": list(HOW),
         "verdict": verdict(gathered, name, differences, checked),
@@ -110,6 +110,11 @@ def _check_reference(gathered: Gathered, reference: str | None) -> None:
     known = sorted({row.contender for row in gathered.rows if not row.is_null})
     if reference is not None and reference not in known:
         raise ConfigError(f"reference: expected one of the contenders; got {reference!r}; {nearest(reference, known)}")
+
+
+def _title(names: list[str]) -> str:
+    first, *more = names
+    return " and ".join(names) if len(more) <= 1 else f"{first} and {len(more)} more runs"
 
 
 def _made(entries: Sequence[Entry], now: float | None) -> dict[str, Any]:

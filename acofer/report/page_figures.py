@@ -125,7 +125,7 @@ def _draw_differences(figure: Any, entries: list[dict[str, Any]]) -> None:
         )
         _plot_row(axes, row, entry["difference"], entry["interval"], marker, colour, words, pointed)
     _name_rows(axes, [entry["contender"] for entry in entries])
-    axes.set_xlabel(f"difference of accuracy to {legible(entries[0]['reference'])}, 95 % interval over all rivals")
+    axes.set_xlabel(f"accuracy less that of {legible(entries[0]['reference'])}, and 95 % interval")
 
 
 def _plot_row(

@@ -34,6 +34,9 @@ class Row:
         Which of the results it stands in.
     sets : str
         For runs made one by one: their settings, by which two colonies are told apart.
+    setting : str
+        For a bench's selectors: the plan's name for the setting. Two settings are one problem where they differ in
+        what it does not see, e.g. in balancing.
     draw : int
         Which of several draws with one seed.
     """
@@ -43,6 +46,7 @@ class Row:
     run: int
     run_name: str
     sets: str
+    setting: str
     command: str
     status: str
     is_null: bool
@@ -67,6 +71,7 @@ class Row:
         is_null = entry.content.get("is null") is True
         card = entry.inner("test") if status == "ok" and not is_null else None
         predicted, counts = _answers(entry, problem, card)
+        kind = entry.word("kind", KINDS)
         indices = None
         if entry.has("indices") and problem.features is not None:
             indices = np.unique(entry.wholes("indices", problem.features))
@@ -76,10 +81,11 @@ class Row:
             run=run,
             run_name=result.text("name"),
             sets=entry.maybe_text("settings") or "",
+            setting=(kind == "selector" and entry.maybe_text("setting")) or "",
             command=entry.maybe_text("command") or result.maybe_text("command") or "",
             status=status,
             is_null=is_null,
-            kind=entry.word("kind", KINDS),
+            kind=kind,
             contender=entry.text("contender"),
             selector=entry.maybe_text("selector"),
             classifier=_classifier(entry),

@@ -83,11 +83,12 @@ def is_reference(group: Group, reference: str) -> bool:
 
 
 def _counterpart(rival: Group, ours: list[Group]) -> Group:
-    """Return the reference most like a rival in classifier, size, budget and run, in that order; else the first."""
+    """Return the reference most like a rival: in setting, classifier, size, budget, run, in that order."""
 
     def likeness(own: Group) -> tuple[bool, ...]:
         a, b = rival.first, own.first
-        return (a.classifier == b.classifier, a.size == b.size, a.budget == b.budget, a.run == b.run)
+        alike = (getattr(a, name) == getattr(b, name) for name in ("setting", "classifier", "size", "budget", "run"))
+        return tuple(alike)
 
     return max(ours, key=likeness)
 

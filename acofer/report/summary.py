@@ -33,6 +33,8 @@ _WORDS = {
 }
 """What selectors are called in a sentence, where they are shown by their own names."""
 _MINUTES, _HOURS = 120, 7200
+_MOST_NAMED = 2
+"""Contenders that are named side by side; the table has them all."""
 
 
 def verdict(
@@ -227,7 +229,7 @@ def _named(group: Group) -> str:
 
 
 def _names(differences: list[Difference]) -> str:
-    return listed([_named(d.rival) for d in differences])
+    return listed([_named(d.rival) for d in differences], _MOST_NAMED)
 
 
 def _right(group: Group) -> str:

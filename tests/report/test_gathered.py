@@ -259,6 +259,16 @@ def test_a_tie_within_single_precision_is_no_contradiction(tmp_path, labels):
     assert rows_by_name(page(folder))["colony"]["accuracy"]["mean"] == pytest.approx(written - 1 / N)
 
 
+def test_packed_predictions_are_read(tmp_path, labels):
+    """Trainings packed theirs once, and a page of committed runs was refused."""
+    folder = search(tmp_path / "a", labels)
+    plain = page(folder)
+    with np.load(folder / "predictions.npz") as kept:
+        arrays = dict(kept)
+    np.savez_compressed(folder / "predictions.npz", **arrays)
+    assert rows_by_name(page(folder)) == rows_by_name(plain)
+
+
 def test_predictions_of_another_run_are_refused(tmp_path, labels):
     folder = search(tmp_path / "a", labels)
     other = search(tmp_path / "b", labels, seed=9)

@@ -119,6 +119,28 @@ def test_a_network_of_another_split_is_not_compared():
     assert {d["contender"] for d in numbers["differences"]} == {"all"}
 
 
+def test_settings_that_differ_in_balancing_alone_are_not_mixed():
+    """They are one problem, and seeds of the second were taken for more seeds of the first, or for another run."""
+    plain = "demo 48x48 flattened"
+    bench = made_bench(
+        FEW, n_test=60, seeds=(0, 1), protocols=(), features=128, settings=(plain, f"{plain}, SMOTE"), failures=False
+    )
+    assert bench["problems"]["clean-0"]["fingerprint"] == bench["problems"]["clean-1"]["fingerprint"]
+    for row in bench["rows"]:
+        row["setting"] = bench["problems"][row["problem"]]["setting"]
+    with_smote = [row for row in bench["rows"] if row["setting"] != plain]
+    bench["rows"] = [row for row in bench["rows"] if row["setting"] == plain or row["seed"]]  # of SMOTE one seed
+    numbers = page_numbers([bench])
+    rows = rows_by_name(numbers)
+    assert rows["colony"]["seeds"] == 2
+    assert rows["colony (SMOTE)"]["seeds"] == 1
+    (one,) = [row for row in with_smote if row["contender"] == "colony" and row["seed"] == 1]
+    assert rows["colony (SMOTE)"]["accuracy"]["mean"] == pytest.approx(one["test"]["accuracy"]["value"])
+    against = {d["contender"]: d["reference"] for d in numbers["differences"]}
+    assert against["all"] == "colony"
+    assert against["all (SMOTE)"] == "colony (SMOTE)"
+
+
 def test_a_network_that_ran_in_a_setting_is_not_shown_twice_in_it():
     """A plan lets a network take part in every setting: guests from the others would stand beside it once more."""
     bench = made_bench(FEW, n_test=60, seeds=(0,), protocols=(), features=128)
