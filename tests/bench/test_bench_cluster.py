@@ -45,6 +45,7 @@ def test_what_hangs_or_dies_there_is_a_row(made_process, benches, tmp_path):
     assert rows["dies"]["reason"].startswith("its process was killed by signal 9")
 
 
+@pytest.mark.nightly
 @pytest.mark.timeout(7200)
 def test_killed_workers_cost_no_row(made_process, tmp_path, n_kills, tried):
     """Each kill at a random instant."""

@@ -41,7 +41,7 @@ HONEST = {"selector": ["anova-f", "random-subset", "greedy-forward", "colony", "
 # Who knows the test labels.
 
 
-@pytest.mark.parametrize("scorer", ["ridge", "forest"])
+@pytest.mark.parametrize("scorer", ["ridge", pytest.param("forest", marks=pytest.mark.nightly)])
 def test_a_cheater_who_knows_the_test_labels_is_caught(made, tmp_path, scorer, capsys):
     setting = {"scorer": scorer, **({"trees": 5, "balance": "none"} if scorer == "forest" else {})}
     contenders = ["cheats", HONEST, {"selector": "all", "classifier": ["auto", "GaussianNB"]}]

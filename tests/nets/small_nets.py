@@ -27,13 +27,13 @@ SMALLER: dict[str, dict[str, Any]] = {
 """Other parameters than the papers', for one processor's sake."""
 
 
-KINDS = ("separable-attention", "mobilenet-skip-mha", "hybrid", "small-cnn")
-"""Networks in which every layer of the nine stands; the others are parts of these."""
+OFTEN = ("separable-attention", "mobilenet-skip-mha", "small-cnn")
+"""Networks in which every layer of ours stands; the others are tried by night."""
 
 
 def names() -> list[Any]:
     """All networks; what is asked of one stays on one worker, which trains it once."""
-    rare = {name: [] if name in KINDS else [pytest.mark.nightly] for name in NETS}
+    rare = {name: [] if name in OFTEN else [pytest.mark.nightly] for name in NETS}
     return [pytest.param(name, marks=[pytest.mark.xdist_group(name), *rare[name]]) for name in NETS]
 
 
