@@ -9,7 +9,7 @@ import numpy as np
 from acofer.cli.console import wide_console
 from acofer.cli.tables import plain_table
 
-_KEYS = ("setting", "protocol", "contender", "size", "classifier")
+_KEYS = ("setting", "protocol", "contender", "size", "classifier", "budget")
 _MEASURES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "F1": "macro F1"}
 
 
@@ -30,7 +30,8 @@ def print_bench(result: dict[str, Any], folder: str) -> None:
 def _table(setting: str, protocol: str, rows: list[dict[str, Any]]) -> Any:
     under = "" if protocol == "clean" else f" [{protocol}]"
     table = plain_table(f"{setting}{under}: test part, means over seeds; search and fit in seconds")
-    for column in ("contender", "classifier"):
+    several = len({_budget(row) for row in rows} - {""}) > 1
+    for column in ("contender", *["budget"] * several, "classifier"):
         table.add_column(column, overflow="fold")
     for column in ("features", "seeds", *_MEASURES, "search", "fit"):
         table.add_column(column, justify="right", no_wrap=True)  # a name may be broken, a number may not
@@ -39,8 +40,15 @@ def _table(setting: str, protocol: str, rows: list[dict[str, Any]]) -> Any:
         if row["status"] == "ok":
             groups.setdefault(tuple(str(row[key]) for key in _KEYS), []).append(row)
     for own in sorted(groups.values(), key=lambda own: -_mean(own, "accuracy")):
-        table.add_row(*_cells(own))
+        table.add_row(own[0]["contender"], *[_budget(own[0])] * several, *_cells(own))
     return table
+
+
+def _budget(row: dict[str, Any]) -> str:
+    """Return a searcher's budget in words."""
+    budget = row["budget"] or {}
+    units = {"evaluations": "scores", "seconds": "s"}
+    return " or ".join(f"{budget[name]:g} {unit}" for name, unit in units.items() if budget.get(name) is not None)
 
 
 def _cells(own: list[dict[str, Any]]) -> list[str]:
@@ -50,7 +58,6 @@ def _cells(own: list[dict[str, Any]]) -> list[str]:
     stages = ("selection", "training") if first["kind"] == "network" else ("selection", "fit")
     seconds = [np.mean([row["seconds"].get(stage, 0) for row in own]) for stage in stages]
     return [
-        first["contender"],
         first["classifier"] or "network",
         features,
         str(len(own)),

@@ -7,11 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 
 from acofer.bench.selectors import SELECTORS
 from acofer.bench.store import ROWS, TABLE
-from acofer.cli import bench_table
+from acofer.cli import bench_table, console
 from acofer.nets.table import NETS
 from acofer.runs.folder import RESULT
 
@@ -106,11 +105,11 @@ def test_what_is_done_is_not_run_again_and_the_table_says_what_came_of_it(acofer
     assert len((folder / TABLE).read_text().splitlines()) == 4
 
 
-@pytest.mark.parametrize("width", [80, bench_table._LOG_WIDTH])
+@pytest.mark.parametrize("width", [80, console._LOG_WIDTH])
 def test_no_figure_is_cut(kept, monkeypatch, width):
     """On 80 columns 0.287 was printed as 0.2…"""
     printed = io.StringIO()
-    monkeypatch.setattr(bench_table, "Console", lambda **_: Console(file=printed, width=width, highlight=False))
+    monkeypatch.setattr(bench_table, "wide_console", lambda: console.plain_console(file=printed, width=width))
     result = json.loads((kept[1] / RESULT).read_text())
     long = {"contender": "simulated-annealing", "classifier": "KNeighborsClassifier"}
     result["rows"][0] |= {**long, "seconds": {"selection": 12345.6, "fit": 2345.6}}
@@ -119,6 +118,20 @@ def test_no_figure_is_cut(kept, monkeypatch, width):
     for figure in (f"{result['rows'][0]['test']['macro F1']['value']:.3f}", "12,345.6", "2,345.6"):
         assert figure in printed.getvalue()
     assert "simulated-annealing" in printed.getvalue() or width == 80
+
+
+def test_budgets_are_told_apart(kept, monkeypatch):
+    """Seeds of sixty scores and seeds of twenty seconds were one line, and its means those of both."""
+    printed = io.StringIO()
+    monkeypatch.setattr(bench_table, "wide_console", lambda: console.plain_console(file=printed, width=200))
+    result = json.loads((kept[1] / RESULT).read_text())
+    colony = next(row for row in result["rows"] if row["contender"] == "colony")
+    assert colony["budget"]["seconds"] is None
+    result["rows"].append({**colony, "budget": {"evaluations": None, "seconds": 20}})
+    bench_table.print_bench(result, "runs/few")
+    lines = [line.split() for line in printed.getvalue().splitlines() if line.split()[:1] == ["colony"]]
+    scores = colony["budget"]["evaluations"]
+    assert sorted(line[1:4] for line in lines) == sorted([[str(scores), "scores", "forest"], ["20", "s", "forest"]])
 
 
 def test_list_says_what_would_run_and_runs_nothing(acofer, kept, workplace):
