@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,14 @@ from acofer.config.search import SearchConfig
 from acofer.config.train import TrainConfig
 from acofer.errors import AcoferError, DataError, LeakageError
 from acofer.nets.training import as_probabilities
+from acofer.records import ImageSet, Progress, silence
 from acofer.runs.machine import versions
 from acofer.runs.pictures import configured_classes, configured_pictures, configured_split
 from acofer.runs.record import data_numbers, raw_brier, scorer_is_tested
 from acofer.scoring.metrics import METRICS, RATES, binary_accuracy, scorecard
 from acofer.scoring.protocol import SealedLabels
 
+PicturesOf = Callable[[SearchConfig | TrainConfig], ImageSet]
 LEAKY = ("leaky-smote-first", "leaky-smote-test")
 _COLUMNS = (
     *("setting", "protocol", "contender", "classifier", "size", "seed", "split seed", "status", "reason"),
@@ -52,7 +54,9 @@ class _Part:
     sealed: SealedLabels
 
 
-def open_labels(plan: Plan, folder: BenchFolder, rows: Mapping[str, Row]) -> dict[str, Any]:
+def open_labels(
+    plan: Plan, folder: BenchFolder, rows: Mapping[str, Row], progress: Progress = silence
+) -> dict[str, Any]:
     """Open the labels in exchange for all predictions of a plan, and write its result.
 
     Parameters
@@ -61,6 +65,8 @@ def open_labels(plan: Plan, folder: BenchFolder, rows: Mapping[str, Row]) -> dic
         Every cell has its row.
     folder : BenchFolder
     rows : mapping of str to dict
+    progress : callable, optional
+        Told ``(stage, done, total)``.
 
     Returns
     -------
@@ -77,9 +83,12 @@ def open_labels(plan: Plan, folder: BenchFolder, rows: Mapping[str, Row]) -> dic
         by_part.setdefault(_part_name(cell), []).append(cell)
     problems: dict[str, dict[str, Any]] = {}
     scored: dict[str, Row] = {}
+    pictures_of = _pictures_read_once()
     for name, cells in by_part.items():
-        part_rows, problems[name] = _opened(name, cells, folder, rows)
+        progress("labels", len(scored), len(plan.cells))
+        part_rows, problems[name] = _opened(name, cells, folder, rows, pictures_of)
         scored |= part_rows
+    progress("labels", len(scored), len(plan.cells))
     _catch(scored)
     result: dict[str, Any] = {
         "kind": "bench",
@@ -103,8 +112,22 @@ def _part_name(cell: Cell) -> str:
     return f"{cell.setting}; {cell.protocol}; {split}, split seed {config.split_seed}{seed}"
 
 
+def _pictures_read_once() -> PicturesOf:
+    """Return a reader of pictures that keeps those it has read last: most parts of a plan have the same."""
+    kept: dict[tuple[Any, ...], ImageSet] = {}
+
+    def pictures_of(config: SearchConfig | TrainConfig) -> ImageSet:
+        key = config.data, config.ferplus, config.on_broken
+        if key not in kept:
+            kept.clear()
+            kept[key] = configured_pictures(config)
+        return kept[key]
+
+    return pictures_of
+
+
 def _opened(
-    name: str, cells: list[Cell], folder: BenchFolder, rows: Mapping[str, Row]
+    name: str, cells: list[Cell], folder: BenchFolder, rows: Mapping[str, Row], pictures_of: PicturesOf
 ) -> tuple[dict[str, Row], dict[str, Any]]:
     """Return the rows of one test part with their figures, and what is to be known of it."""
     own = {cell.key: {**rows[cell.key], "problem": name} for cell in cells}
@@ -112,7 +135,7 @@ def _opened(
     kept = next((kept for cell in cells if cell.net is None and (kept := folder.problem(cell.problem))), None)
     if not ended_well:
         return own, {**(kept or {}), "setting": cells[0].setting, "protocol": cells[0].protocol, "labels": []}
-    part = _part(cells, kept)
+    part = _part(cells, kept, pictures_of)
     outputs = {key: folder.outputs(key) for key in ended_well}
     for key in ended_well:
         row = own[key]
@@ -130,13 +153,13 @@ def _opened(
     return own, {**part.numbers, "setting": cells[0].setting, "backbone cost": cost, "labels": labels.tolist()}
 
 
-def _part(cells: list[Cell], kept: dict[str, Any] | None) -> _Part:
+def _part(cells: list[Cell], kept: dict[str, Any] | None, pictures_of: PicturesOf) -> _Part:
     """Return the test part that cells were measured on."""
     cell = next((cell for cell in cells if cell.net is None), cells[0])
     if cell.protocol in LEAKY:
         problem = Problem(dataclasses.replace(cell, is_null=False))
         return _Part(problem.numbers(), problem.test_rows, problem.n_classes, problem.material.sealed)
-    images = configured_classes(cell.config, configured_pictures(cell.config))
+    images = configured_classes(cell.config, pictures_of(cell.config))
     split = configured_split(cell.config, images)
     check_parts(split)
     check_copies(split)

@@ -53,7 +53,7 @@ def run_plan(
     on_row : callable, optional
         Told of every row that is made.
     on_part : callable, optional
-        Told ``(stage, done, total)`` within a cell.
+        Told ``(stage, done, total)`` within a cell, and while labels are opened.
     scheduler : str, optional
         Of a Dask cluster, whose workers run cells side by side: its address, or the path of its scheduler file. They
         see the folder, the pictures and the cache at the same paths.
@@ -85,7 +85,7 @@ def run_plan(
                 _run(todo, book, selectors, on_part or silence)
             elif todo:
                 _run_on_cluster(todo, book, scheduler)
-            return open_labels(plan, folder, rows)
+            return open_labels(plan, folder, rows, on_part or silence)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"every row that was done is kept; go on with the same command (in {out})"

@@ -290,6 +290,21 @@ def test_a_backbones_cost_is_counted_to_its_deepest_layer_and_measured_once(tmp_
     assert early["multiply-adds"] == 16 * 16 * (3 * 3 * 3 * 32 + 3 * 3 * 32 + 32 * 16 + 16 * 96)
 
 
+def test_pictures_are_read_once_for_all_parts_and_it_is_told_how_far_it_is(made, tmp_path, monkeypatch):
+    """FER2013's CSV was read thirteen times, in silence."""
+    read, reads, told = opening.configured_pictures, [], []
+    monkeypatch.setattr(opening, "configured_pictures", lambda *given: reads.append(1) or read(*given))
+    plan = plan_with("all", {"selector": "all", "protocol": "five-classes"}, {"selector": "pca", "size": 4})
+    result = runner.run_plan(plan, tmp_path / "bench", selectors=OWN, on_part=lambda *said: told.append(said))
+    assert len(result["problems"]) == 2
+    assert len(reads) == 1
+    total = len(plan.cells)
+    stages = [done for stage, done, of in told if stage == "labels" and of == total]
+    assert stages[0] == 0
+    assert stages[-1] == total
+    assert len(stages) == 3
+
+
 def test_several_layers_are_timed_too(tmp_path, monkeypatch):
     """A bench of inner layers ran for hours, and fell when it took the time of a network with more outputs than one."""
     pytest.importorskip("keras")
