@@ -36,6 +36,7 @@ def test_its_result_is_that_of_one_process(made_process, benches, tmp_path):
     assert told == [(n + 1, len(plan.cells)) for n in range(len(plan.cells))]
 
 
+@pytest.mark.nightly
 def test_what_hangs_or_dies_there_is_a_row(made_process, benches, tmp_path):
     plan = plan_with("sleeps", "at-random", "dies", "fails", timeout=1)
     rows = by_contender(run_plan(plan, tmp_path / "bench", scheduler=str(benches.file)))

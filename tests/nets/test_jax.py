@@ -76,6 +76,7 @@ def test_another_backend_builds_trains_and_predicts_the_same(
         np.testing.assert_allclose(np.load(tmp_path / f"{name}.npy"), outputs, rtol=0, atol=tolerance, err_msg=name)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_going_on_gives_the_same_there(backend: str) -> None:
     if importlib.util.find_spec(backend) is None:

@@ -358,6 +358,7 @@ def test_another_data_set_is_gone_on_to_with_a_new_last_layer(tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
 
 
+@pytest.mark.nightly
 def test_extractors_trained_one_by_one_are_frozen_under_a_new_head(tmp_path: Path) -> None:
     """S4's third way: each extractor fine-tuned by itself, then both frozen."""
     places = [tmp_path / name for name in ("efficientnetb0", "mobilenetv2")]
@@ -425,7 +426,7 @@ def test_faces_are_found_in_training_and_in_prediction(tmp_path: Path, monkeypat
     assert plain["shares"] == bordered["shares"]
 
 
-OFTEN = ("separable-attention", "hybrid", "small-cnn")
+OFTEN = ("separable-attention", "mobilenetv2-transfer", "small-cnn")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in OFTEN else [pytest.mark.nightly]) for n in NETS])
