@@ -47,9 +47,10 @@ nets: $(VENV)/.dev
 	  $(BIN)/acofer train $$net --image-size 32 --weights random --epochs 1 --quiet --out runs/demo-$$net || exit; \
 	done
 
-# What tests/ tries a few times, tried often: fifty kills of each kind; about an hour.
+# What tests/ tries a few times, tried often: fifty kills of each kind, a minute of rubbish of each; two hours.
 stress: $(VENV)/.dev
 	$(BIN)/python benchmarks/stress.py
+	$(BIN)/python benchmarks/rubbish.py --seconds 60
 
 # Known weaknesses of what is installed, by the Python Packaging Authority's list; needs the network. In an environment of
 # its own, since what is audited is to be what acofer brings. With --strict, what could not be looked up is no pass.
