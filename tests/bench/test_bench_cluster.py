@@ -49,25 +49,26 @@ def test_what_hangs_or_dies_there_is_a_row(made_process, benches, tmp_path):
 @pytest.mark.nightly
 @pytest.mark.timeout(7200)
 def test_killed_workers_cost_no_row(made_process, tmp_path, n_kills, tried):
-    """Each kill at a random instant."""
+    """Each kill at a random instant after a row more; a cell whose workers die again and again is rightly a failure."""
     from cluster import Cluster
 
     (tmp_path / "mortal").mkdir()
     mortal = Cluster(tmp_path / "mortal", 2, "--no-nanny", *MADE_WORKER)
     plan = plan_with(*({"name": f"slow {i}", "selector": "slow"} for i in range(12 + 2 * n_kills)))
     run_plan(plan, tmp_path / "whole")
-    killed, is_over = [], threading.Event()
+    killed, rows, is_over = [], [], threading.Event()  # `killed`: rows there were at each kill
 
     def kill():
-        while len(killed) < (n_kills or 2) and not is_over.wait(random.uniform(1, 3)):
-            mortal.add()
-            mortal.kill(mortal.workers[0])
-            killed.append(mortal)
+        while len(killed) < (n_kills or 2) and not is_over.wait(random.uniform(0, 2)):
+            if len(rows) > (killed[-1] if killed else -1):
+                mortal.add()
+                mortal.kill(mortal.workers[0])
+                killed.append(len(rows))
 
     killer = threading.Thread(target=kill)
     killer.start()
     try:
-        run_plan(plan, tmp_path / "other", scheduler=str(mortal.file))
+        run_plan(plan, tmp_path / "other", scheduler=str(mortal.file), on_row=lambda *_: rows.append(1))
     finally:
         is_over.set()
         killer.join()
