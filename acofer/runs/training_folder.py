@@ -65,9 +65,8 @@ class TrainingFolder:
         """
         place = place_of_run(out, name)
         if is_taken(place):
-            raise ConfigError(
-                f"out: {place} exists already; name a new folder with --out, or go on with --resume {place}"
-            )
+            instead = f", or go on with --resume {place}" if (place / CHECKPOINT).exists() else ""
+            raise ConfigError(f"out: {place} exists already; name a new folder with --out{instead}")
         return cls(place)
 
     @classmethod
@@ -85,7 +84,14 @@ class TrainingFolder:
                 f"resume: {place} is finished; train on with: acofer train --config {place}/config.toml --from {place}"
             )
         if not (folder.place / CHECKPOINT).exists():
-            raise MissingFileError(f"expected the folder of an interrupted training at {place}; it has no {CHECKPOINT}")
+            anew = (
+                f": it ended before its first epoch did; begin anew: acofer train --config {place}/{CONFIG} --out NEW"
+                if (folder.place / CONFIG).exists()
+                else ""
+            )
+            raise MissingFileError(
+                f"expected the folder of an interrupted training at {place}; it has no {CHECKPOINT}{anew}"
+            )
         folder.hold()
         remove_parts(folder.place)
         return folder

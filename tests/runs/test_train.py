@@ -143,6 +143,7 @@ def test_going_on_gives_what_never_stopping_gives(run: TrainResult, tmp_path: Pa
 
 # Trains the network that these tests train, or goes on with it; says before when all is loaded. argv: its folder.
 TRAINER = """
+import shutil
 import sys
 from pathlib import Path
 from test_train import config, few_faces, resume_train, run_train, train
@@ -153,6 +154,7 @@ print("ready", flush=True)
 if (place / "checkpoint.npz").exists():
     resume_train(place)
 else:
+    shutil.rmtree(place, ignore_errors=True)  # killed before its first epoch was done
     run_train(config(place))
 """
 
@@ -281,8 +283,19 @@ def test_wrong_options_leave_nothing(options: dict[str, Any], message: str, tmp_
 
 
 def test_a_place_that_is_taken(run: TrainResult) -> None:
-    with pytest.raises(ConfigError, match="exists already"):
+    with pytest.raises(ConfigError, match=r"exists already; name a new folder with --out$"):
         run_train(config(run.folder))
+
+
+def test_one_that_was_killed_before_its_first_epoch_was_done_is_begun_anew(tmp_path: Path) -> None:
+    """Each of the two commands named the other, and both refused."""
+    place = tmp_path / "killed"
+    place.mkdir()
+    (place / "config.toml").write_text("[net]\n")
+    with pytest.raises(ConfigError, match=r"exists already; name a new folder with --out$"):
+        run_train(config(place))
+    with pytest.raises(MissingFileError, match=rf"acofer train --config {place}/config\.toml --out NEW$"):
+        resume_train(place)
 
 
 def test_five_classes(tmp_path: Path) -> None:
