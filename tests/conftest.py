@@ -76,6 +76,18 @@ def cluster(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture
+def mortal(tmp_path):
+    """Two workers that may be killed."""
+    pytest.importorskip("distributed")
+    from cluster import Cluster
+
+    (tmp_path / "mortal").mkdir()
+    made = Cluster(tmp_path / "mortal", 2)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def shared_weights() -> Path:
     """The ImageNet weights that lie beside the checkout on some machines; they are not part of the project."""
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"

@@ -16,7 +16,7 @@ RECENT_SECONDS = 900
 
 def run_findings(folder: str | Path = RUNS) -> list[Finding]:
     """Look at the runs in a folder, not at those below them."""
-    from acofer.bench.store import PLAN
+    from acofer.bench.store import PLAN, ROWS
     from acofer.runs.folder import RESULT
     from acofer.runs.training_folder import CHECKPOINT, HISTORY
 
@@ -31,7 +31,7 @@ def run_findings(folder: str | Path = RUNS) -> list[Finding]:
     for place in kept:
         command = "train" if (place / HISTORY).exists() else "search"
         findings.append(_unfinished(place, CHECKPOINT, f"acofer {command} --resume {shlex.quote(str(place))}"))
-    findings += [_unfinished(place, "rows.jsonl", _bench_line(place, PLAN)) for place in benches]
+    findings += [_unfinished(place, ROWS, _bench_line(place, PLAN)) for place in benches]
     return [*findings, *([_drafts(drafts)] if drafts else [])]
 
 

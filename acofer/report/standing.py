@@ -87,8 +87,8 @@ def _counterpart(rival: Group, ours: list[Group]) -> Group:
 
     def likeness(own: Group) -> tuple[bool, ...]:
         a, b = rival.first, own.first
-        alike = (getattr(a, name) == getattr(b, name) for name in ("setting", "classifier", "size", "budget", "run"))
-        return tuple(alike)
+        names = ("setting", "classifier", "size", "budget", "run")
+        return tuple(getattr(a, name) == getattr(b, name) for name in names)
 
     return max(ours, key=likeness)
 

@@ -599,13 +599,18 @@ def changed_database(content: bytes, chance: Random) -> bytes:
 
 def changed_skops(content: bytes, chance: Random) -> bytes:
     """Change a model's schema, where types are named, or its arrays."""
+    return _changed_with_json(_types_changed, changed_npy)(content, chance)
+
+
+def _changed_with_json(of_json: Change, of_others: Change) -> Change:
+    """Return what changes a zip of JSON and others; of JSON, what it means is often changed first."""
 
     def inner(name: str, data: bytes, chance: Random) -> bytes:
         if not name.endswith(".json"):
-            return changed_npy(data, chance)
-        return changed_json(_types_changed(data, chance) if chance.random() < 0.4 else data, chance)
+            return of_others(data, chance)
+        return changed_json(of_json(data, chance) if chance.random() < 0.4 else data, chance)
 
-    return changed_zip(inner)(content, chance)
+    return changed_zip(inner)
 
 
 FOREIGN = (
@@ -646,13 +651,7 @@ def changed_hdf5(content: bytes, chance: Random) -> bytes:
 
 def changed_keras(content: bytes, chance: Random) -> bytes:
     """Change a network's configuration or its weights within their zip."""
-
-    def inner(name: str, data: bytes, chance: Random) -> bytes:
-        if not name.endswith(".json"):
-            return changed_hdf5(data, chance)
-        return changed_json(_layers_changed(data, chance) if chance.random() < 0.4 else data, chance)
-
-    return changed_zip(inner)(content, chance)
+    return _changed_with_json(_layers_changed, changed_hdf5)(content, chance)
 
 
 KERAS_STRANGERS = (

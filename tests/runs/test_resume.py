@@ -249,12 +249,16 @@ def test_a_checkpoint_with_what_cannot_be_is_refused(unfinished, path, value):
         resume_search(unfinished)
 
 
+def change_array(path, name, change):
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, name: change(arrays[name])})
+
+
 @pytest.mark.parametrize("name", ["scores/folds", "scores/sizes", "scores/utility"])
 def test_scores_of_another_shape_are_refused(unfinished, name):
     """They went as far as the trace, which is written when all has been searched."""
-    with np.load(unfinished / CHECKPOINT) as file:
-        arrays = dict(file)
-    np.savez(unfinished / CHECKPOINT, **{**arrays, name: arrays[name][:, None]})
+    change_array(unfinished / CHECKPOINT, name, lambda array: array[:, None])
     with pytest.raises(DataError, match="expected a checkpoint; it is damaged"):
         resume_search(unfinished)
 
@@ -262,9 +266,7 @@ def test_scores_of_another_shape_are_refused(unfinished, name):
 @pytest.mark.parametrize("name", ["scores/folds", "scores/value", "scores/utility"])
 def test_infinite_scores_are_refused(unfinished, name):
     """JSON holds none: the result could not be written."""
-    with np.load(unfinished / CHECKPOINT) as file:
-        arrays = dict(file)
-    np.savez(unfinished / CHECKPOINT, **{**arrays, name: np.full_like(arrays[name], np.inf)})
+    change_array(unfinished / CHECKPOINT, name, lambda array: np.full_like(array, np.inf))
     with pytest.raises(DataError, match="its scores are not finite"):
         resume_search(unfinished)
 

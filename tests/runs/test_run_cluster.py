@@ -30,18 +30,6 @@ SCORERS = {
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
 
 
-@pytest.fixture
-def mortal(tmp_path):
-    """Two workers that may be killed."""
-    pytest.importorskip("distributed")
-    from cluster import Cluster
-
-    (tmp_path / "mortal").mkdir()
-    made = Cluster(tmp_path / "mortal", 2)
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("options", SCORERS.values(), ids=SCORERS.keys())
 def test_whoever_works_it_comes_to_the_same(planted, config, cluster, tmp_path, options):
     def run(name, **how):

@@ -29,14 +29,6 @@ def crew(cluster):
         each.close()
 
 
-@pytest.fixture
-def mortal(tmp_path):
-    """Two workers that may be killed."""
-    made = jobs.Cluster(tmp_path, 2)
-    yield made
-    made.close()
-
-
 def results(crew, function, tasks):
     return dict(crew.run(function, tasks))
 
