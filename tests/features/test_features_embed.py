@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -361,21 +361,30 @@ def test_the_same_pictures_are_embedded_once(
     make_images: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two searches that begin together would otherwise both work for minutes, on half of the machine each."""
-    load, loaded, told = backbone.load_backbone, [], []
+    load, loaded, told, waits = backbone.load_backbone, [], [], threading.Event()
+    others: list[Future[Embeddings]] = []
 
-    def counting(*args: object, **kwargs: object) -> object:
-        loaded.append(args)
-        time.sleep(0.5)
-        return load(*args, **kwargs)  # type: ignore[arg-type]
+    def tell(stage: str, *_: object) -> None:
+        told.append(stage)
+        if stage.startswith("waiting for another acofer (process "):
+            waits.set()
 
     def once() -> Embeddings:
-        told_by = lambda stage, *_: told.append(stage)  # noqa: E731
-        return embed(make_images(), image_size=32, weights="random", store=Store(tmp_path), progress=told_by)
+        return embed(make_images(), image_size=32, weights="random", store=Store(tmp_path), progress=tell)
 
-    monkeypatch.setattr(backbone, "load_backbone", counting)
+    def loading(*args: object, **kwargs: object) -> object:
+        """Begin the other while this one embeds, and give it a minute to find that out."""
+        loaded.append(args)
+        if len(loaded) == 1:
+            others.append(pool.submit(once))
+            waits.wait(60)
+        return load(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(backbone, "load_backbone", loading)
     with ThreadPoolExecutor(2) as pool:
-        one, other = (each.result() for each in [pool.submit(once), pool.submit(once)])
+        one = pool.submit(once).result()
+        other = others[0].result()
+    assert waits.is_set(), told
     assert len(loaded) == 1
     np.testing.assert_array_equal(one.values, other.values)
-    assert [stage for stage in told if stage.startswith("waiting for another acofer (process ")]
     assert [path.name for path in tmp_path.iterdir()] == [one.key]
