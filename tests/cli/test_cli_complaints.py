@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -215,25 +214,45 @@ def test_the_program_itself_complains_in_one_line(workplace, arguments, words):
 
 def begun(workplace, *options):
     """Begin a search on a terminal of its own, and return it when it scores subsets."""
-    # A runner in the background hands on an ignored SIGINT, which Python respects; a terminal does not.
-    code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from acofer.cli import main; sys.exit(main())"
-    )
     fixed = ["search", "--ants", "500", "--trees", "200", "--heuristic", "uniform", "--balance", "none"]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *fixed, "--workers", "1", *options],
+        [sys.executable, "-c", SAYS_WHEN_IT_SCORES, *fixed, "--workers", "1", *options],
         cwd=workplace,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    for line in process.stderr:
-        if line.startswith("balancing"):
-            break
-    time.sleep(0.5)  # into the search
+    read_until(process, "scoring")
     return process
+
+
+# A runner in the background hands on an ignored SIGINT, which Python respects; a terminal does not.
+SAYS_WHEN_IT_SCORES = """
+import signal, sys
+from contextlib import contextmanager
+from acofer.cli import main
+from acofer.stopping import Stop
+signal.signal(signal.SIGINT, signal.default_int_handler)
+heeded = Stop.heeded
+@contextmanager
+def telling(stop, *arguments):
+    with heeded(stop, *arguments):
+        print("scoring", file=sys.stderr, flush=True)
+        yield
+Stop.heeded = telling
+sys.exit(main())
+"""
+
+
+def read_until(process, begins):
+    """Read what a process says until a line begins so."""
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith(begins):
+            return
+    pytest.fail("".join(said))
 
 
 @pytest.mark.parametrize(
@@ -251,9 +270,9 @@ def test_a_signal_ends_a_search_with_the_best_so_far(workplace, number, word, co
 
 def test_a_second_ctrl_c_ends_at_once(workplace):
     process = begun(workplace)
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.05)  # two signals of one kind at once are one
+    os.killpg(process.pid, signal.SIGINT)
+    read_until(process, "interrupted: ")  # two signals of one kind at once are one
+    os.killpg(process.pid, signal.SIGINT)
     rest = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert rest.strip().splitlines()[-1] == "acofer: interrupted; nothing was written"
