@@ -54,7 +54,7 @@ def test_killed_workers_cost_no_row(made_process, tmp_path, n_kills, tried):
 
     (tmp_path / "mortal").mkdir()
     mortal = Cluster(tmp_path / "mortal", 2, "--no-nanny", *MADE_WORKER)
-    plan = plan_with(*({"name": f"slow {i}", "selector": "slow"} for i in range(12 + 10 * n_kills)))
+    plan = plan_with(*({"name": f"slow {i}", "selector": "slow"} for i in range(12 + 25 * n_kills)))
     run_plan(plan, tmp_path / "whole")
     killed, rows, is_over = [], [], threading.Event()  # `killed`: rows there were at each kill
 
