@@ -78,6 +78,7 @@ def test_killed_workers_cost_no_row(made_process, tmp_path, n_kills, tried):
     tried("a cluster's killed worker costs a bench nothing", times=len(killed))
 
 
+@pytest.mark.nightly
 def test_stopped_it_is_gone_on_with_and_a_second_process_is_refused(made_process, benches, tmp_path):
     plan = plan_with(*({"name": f"slow {i}", "selector": "slow"} for i in range(6)))
 

@@ -161,9 +161,8 @@ def test_a_saved_network_predicts_the_same_to_the_bit(name: str, learnt: Known, 
     assert [weight.path for weight in loaded.trainable_weights] == [weight.path for weight in model.trainable_weights]
 
 
-@pytest.mark.xdist_group("mobilenet-skip-mha")
-def test_a_saved_network_needs_keras_alone(learnt: Known, tmp_path: Path) -> None:
-    model, pixels = learnt("mobilenet-skip-mha").model, faces("mobilenet-skip-mha", n=16)
+def test_a_saved_network_needs_keras_alone(tmp_path: Path) -> None:
+    model, pixels = build("mobilenet-skip-mha"), faces("mobilenet-skip-mha", n=16)
     model.save(tmp_path / "net.keras")
     np.save(tmp_path / "pixels.npy", pixels)
     code = (
