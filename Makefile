@@ -9,12 +9,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 NETS := mobilenet mobilenet-skip mobilenet-skip-mha separable-attention efficientnetb0 mobilenetv2 hybrid small-cnn mobilenetv2-transfer
 
-.PHONY: search test lint unit test-oldest browser bench nets stress audit build clean
+.PHONY: search test setup lint unit test-oldest browser bench nets stress audit build clean
 
 search: $(VENV)/.core
 	$(BIN)/acofer search --ants 20 --iters 3
 
 test: lint unit test-oldest
+
+# Both environments of the tests; make --jobs 2 setup makes them side by side.
+setup: $(VENV)/.dev $(VENV)-oldest/.core
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -96,6 +96,7 @@ def disk(tmp_path):
         subprocess.run(["umount", "-l", str(each)], check=True)
 
 
+@pytest.mark.nightly
 def test_a_disk_that_fills_up_costs_nothing_that_was_found(whole, disk, tmp_path):
     place = disk(80_000)
     line = complaint(search(*SMALL, "--out", str(place / "run")))

@@ -99,7 +99,9 @@ def test_the_network_ends_with_its_deepest_layer() -> None:
     assert not own & {"block_3_depthwise", "block_4_expand", "out_relu"}
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv2", "efficientnetb0", "mobilenet"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenetv2", "mobilenet", pytest.param("efficientnetb0", marks=pytest.mark.nightly)]
+)
 def test_the_mirror_image_says_the_same_turned_round(backbone: str) -> None:
     """The mean of both is symmetric: a mirrored picture gives the same numbers with left and right exchanged."""
     batch = pictures(2, 32)

@@ -439,7 +439,7 @@ def test_faces_are_found_in_training_and_in_prediction(tmp_path: Path, monkeypat
     assert plain["shares"] == bordered["shares"]
 
 
-OFTEN = ("separable-attention", "mobilenetv2-transfer", "small-cnn")
+OFTEN = ("separable-attention", "small-cnn")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in OFTEN else [pytest.mark.nightly]) for n in NETS])
