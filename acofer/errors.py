@@ -85,8 +85,9 @@ def demand(name: str, value: object, expected: str, holds: bool) -> None:
         raise ConfigError(f"{name}: expected {expected}; got {shown(value)}")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the known word nearest to `name`, or lists them all."""
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return a hint that names the known word nearest to `name`, whatever that is, or lists them all."""
     words = sorted(known)
-    close = difflib.get_close_matches(name[:_LONGEST_NAME], words, n=1, cutoff=0.5)
+    word = name if isinstance(name, str) else shown(name)
+    close = difflib.get_close_matches(word[:_LONGEST_NAME], words, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(words)}"

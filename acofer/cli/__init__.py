@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
         """Name the nearest command, where argparse would list them all."""
         if action.choices is not None and value not in action.choices:
             kind = str(action.metavar or action.dest).lower()
-            raise argparse.ArgumentError(None, f"unknown {kind} {value!r}; {nearest(str(value), action.choices)}")
+            raise argparse.ArgumentError(None, f"unknown {kind} {value!r}; {nearest(value, action.choices)}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"acofer: error: {message}; see {self.prog} --help\n")

@@ -81,7 +81,7 @@ class Archive:
 
     def _at_most(self, rule: str | int) -> SubsetScore:
         if not str(rule).isdecimal():
-            hint = nearest(str(rule), PICK_RULES)
+            hint = nearest(rule, PICK_RULES)
             raise ConfigError(f"pick: expected 'best', '1se' or a number of features; got {rule!r}; {hint}")
         small = [score for score in self if score.size <= int(rule)]
         if not small:

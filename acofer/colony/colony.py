@@ -77,7 +77,7 @@ class ColonySettings:
         demand_count("n_candidates", self.n_candidates)
         demand("patience", self.patience, "a whole number of at least 0", _is_whole(self.patience, 0))
         if self.variant not in VARIANTS:
-            hint = nearest(str(self.variant), VARIANTS)
+            hint = nearest(self.variant, VARIANTS)
             raise ConfigError(f"variant: expected one of {', '.join(VARIANTS)}; got {self.variant!r}; {hint}")
 
 

@@ -111,7 +111,7 @@ def _converted(field: dataclasses.Field[Any], value: Any) -> Any:
         return converted
     expected = field.metadata["expected"] or _kind_name(kinds)
     choices = field.metadata.get("choices")
-    hint = f"; {nearest(value if isinstance(value, str) else shown(value), choices)}" if choices else ""
+    hint = f"; {nearest(value, choices)}" if choices else ""
     raise ConfigError(f"{field.name}: expected {_kind_name(kinds)}{expected}; got {shown(value)}{hint}")
 
 

@@ -116,7 +116,7 @@ def balance(
 
 def _check(X: NDArray[Any], y: NDArray[Any], method: str, k_neighbors: int, target: int | None, seed: int) -> None:
     if method not in METHODS:
-        raise ConfigError(f"balance {method!r} is unknown; {nearest(str(method), METHODS)}")
+        raise ConfigError(f"balance {method!r} is unknown; {nearest(method, METHODS)}")
     if k_neighbors < 1:
         raise ConfigError(f"k_neighbors must be at least 1, but came as {k_neighbors}")
     if target is not None and target < 1:

@@ -153,7 +153,7 @@ def chosen_pooling(pooling: str, layers: str) -> str:
 def check_pooling(pooling: str) -> None:
     """Raise ConfigError where `pooling` is not flatten, avg, max, grid:N or maxgrid:N."""
     if pooling not in POOLINGS and not _GRID.fullmatch(str(pooling)):
-        raise ConfigError(f"pooling {pooling!r} is unknown; {nearest(str(pooling), POOLINGS)}")
+        raise ConfigError(f"pooling {pooling!r} is unknown; {nearest(pooling, POOLINGS)}")
 
 
 def grid_of(pooling: str) -> int | None:
