@@ -318,16 +318,12 @@ def plan_file(tmp_path):
 
 
 def started(plan, out, *flags, **more):
-    """Start the program, in a group of processes of its own, which hears Ctrl-C also where these tests do not."""
+    """Start the program, in a group of processes of its own."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(
         [sys.executable, PROGRAM, plan, "--out", out, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True, env=environment, preexec_fn=_hear_ctrl_c, **more,
+        text=True, start_new_session=True, env=environment, **more,
     )  # fmt: skip
-
-
-def _hear_ctrl_c():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell starts what runs in its background with SIGINT ignored
 
 
 def wait_for_rows(process, out, n):

@@ -227,13 +227,11 @@ def begun(workplace, *options):
     return process
 
 
-# A runner in the background hands on an ignored SIGINT, which Python respects; a terminal does not.
 SAYS_WHEN_IT_SCORES = """
-import signal, sys
+import sys
 from contextlib import contextmanager
 from acofer.cli import main
 from acofer.stopping import Stop
-signal.signal(signal.SIGINT, signal.default_int_handler)
 heeded = Stop.heeded
 @contextmanager
 def telling(stop, *arguments):

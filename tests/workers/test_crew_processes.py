@@ -92,7 +92,6 @@ def test_who_is_interrupted_or_killed_leaves_nobody_behind(number):
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         start_new_session=True, env=os.environ | {"PYTHONPATH": path},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     pids = [int(pid) for pid in process.stdout.readline().split()]
     time.sleep(0.5)
