@@ -60,7 +60,8 @@ def hopeless(utilities: FloatArray, *, rival: FloatArray | None = None, alpha: f
     Returns
     -------
     ndarray of bool, shape (n,)
-        The best present subset never stops, not even behind `rival`, so that one always reaches the last rung.
+        The best present subset, and any that equals it on every block, never stops, not even behind `rival`, so that
+        one always reaches the last rung.
         Nobody stops where there is one block, or any value is not finite.
 
     Raises
@@ -91,7 +92,8 @@ def hopeless(utilities: FloatArray, *, rival: FloatArray | None = None, alpha: f
     critical = stdtrit(utilities.shape[1] - 1, alpha)  # negative: the lower tail
     for i, blocks in enumerate(utilities):
         difference, error = difference_to(reference, blocks)
-        stops[i] = i != best and difference < critical * error
+        stops[i] = difference < critical * error
+    stops[(utilities == utilities[best]).all(axis=1)] = False  # and its equals: which comes first is no matter
     return stops
 
 

@@ -114,6 +114,12 @@ def test_the_best_present_subset_runs_on_behind_a_rival_out_of_reach():
     assert hopeless(utilities[:1], rival=utilities[0] + 50).tolist() == [False]
 
 
+def test_equals_of_the_best_run_on_with_it_whichever_comes_first():
+    equals = np.array([[0.0, -1.0], [0.0, -1.0], [-1.0, -1.0]])
+    for order in ([0, 1, 2], [2, 1, 0]):
+        assert hopeless(equals[order], rival=np.zeros(2), alpha=0.5).tolist() == [row == 2 for row in order]
+
+
 def test_a_rival_that_is_worse_changes_nothing():
     utilities = np.array([[1.0, 1.2, 0.9, 1.1], [0.5, 0.8, 0.3, 0.7]])
     assert hopeless(utilities).tolist() == [False, True]
